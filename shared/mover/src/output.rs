@@ -1,0 +1,74 @@
+//! The one stream to the engine, shared by all threads: whole frames, counted.
+
+use pgbackup_wire::{
+    FrameKind, Reply, Summary,
+    frame::{self, CHECKSUM_BYTES, HEADER_BYTES},
+    payload,
+};
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::fd::AsFd,
+    sync::{Mutex, PoisonError},
+};
+
+/// Standard output. It is written to past `std`'s own buffer, which looks for ends of lines.
+pub struct Output {
+    counted: Mutex<Counted>,
+}
+
+struct Counted {
+    file: File,
+    frames: u64,
+    bytes: u64,
+    ended: bool,
+}
+
+impl Output {
+    pub fn new() -> io::Result<Self> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Self { counted: Mutex::new(Counted { file, frames: 0, bytes: 0, ended: false }) })
+    }
+
+    /// Writes so many whole frames at once.
+    pub fn write(&self, bytes: &[u8], frames: u64) -> io::Result<()> {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.ended {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        counted.frames += frames;
+        counted.bytes += (bytes.len() as u64).saturating_sub(frames * (HEADER_BYTES + CHECKSUM_BYTES) as u64);
+        counted.file.write_all(bytes)
+    }
+
+    pub fn send(&self, kind: FrameKind, channel: u32, payload: &[u8]) -> io::Result<()> {
+        self.write(&frame::encode(kind, channel, payload).map_err(io::Error::other)?, 1)
+    }
+
+    pub fn message(&self, kind: FrameKind, channel: u32, message: &impl serde::Serialize) -> io::Result<()> {
+        let mut out = Vec::with_capacity(256);
+        let start = frame::begin(&mut out, kind, channel);
+        payload::write_message(&mut out, message).map_err(io::Error::other)?;
+        frame::seal(&mut out, start).map_err(io::Error::other)?;
+        self.write(&out, 1)
+    }
+
+    pub fn reply(&self, channel: u32, reply: &Reply) -> io::Result<()> {
+        self.message(FrameKind::Reply, channel, reply)
+    }
+
+    /// Writes the last two frames at once; the summary counts what went before. Nothing can be
+    /// written after them.
+    pub fn goodbye(&self, mut summary: Summary) -> io::Result<()> {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        (summary.frames, summary.bytes) = (counted.frames, counted.bytes);
+        let mut out = Vec::with_capacity(128);
+        let start = frame::begin(&mut out, FrameKind::Summary, 0);
+        payload::write_message(&mut out, &summary).map_err(io::Error::other)?;
+        frame::seal(&mut out, start).map_err(io::Error::other)?;
+        let start = frame::begin(&mut out, FrameKind::Goodbye, 0);
+        frame::seal(&mut out, start).map_err(io::Error::other)?;
+        counted.ended = true;
+        counted.file.write_all(&out)
+    }
+}

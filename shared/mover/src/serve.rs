@@ -1,0 +1,200 @@
+//! The conversation with the engine: greeting, frames to their channels, and the end.
+
+use crate::{
+    channel::{Channel, Item},
+    ending::Channels,
+    environment, identity,
+    known::Known,
+    output::Output,
+    password::Passwords,
+    program,
+    tool::Files,
+    worker::{self, Shared},
+};
+use pgbackup_wire::{
+    Command, FrameKind, HEARTBEAT_EVERY, Hello, SILENCE_LIMIT, Summary, WireError,
+    frame::{self, HEADER_BYTES, Header},
+    payload,
+};
+use std::{
+    error::Error,
+    io::{self, Read},
+    process,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+/// No run needs more sessions, programs and files at one time.
+const MAX_CHANNELS: usize = 256;
+
+/// Stack of a channel's thread; what is large lies on the heap.
+const STACK: usize = 512 << 10;
+
+/// Everything that the threads of this program share.
+struct Server {
+    shared: Shared,
+    channels: Channels,
+    heard: Mutex<Instant>,
+    /// Held by the one that ends everything.
+    ending: Mutex<()>,
+}
+
+/// Serves one engine until its goodbye.
+///
+/// # Errors
+///
+/// When the engine says something that it must not, or is gone without a goodbye.
+pub fn serve() -> Result<(), Box<dyn Error>> {
+    program::unlink();
+    let build = program::hash()?;
+    let started_as = rustix::process::getuid().as_raw();
+    identity::become_server();
+    // Both are a courtesy to the server; where they are not allowed, the work is the same.
+    let _ = rustix::process::nice(10);
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+
+    let server = Arc::new(Server {
+        shared: Shared {
+            output: Output::new()?,
+            known: Known::default(),
+            passwords: Passwords::default(),
+            files: Files::default(),
+            sessions: AtomicU32::default(),
+            programs: AtomicU32::default(),
+            started_as,
+        },
+        channels: Channels::default(),
+        heard: Mutex::new(Instant::now()),
+        ending: Mutex::default(),
+    });
+    let watched = Arc::clone(&server);
+    thread::Builder::new().stack_size(STACK).spawn(move || watched.keep_alive())?;
+    let ended = server.converse(io::stdin().lock(), build);
+    let guard = server.ending.lock().unwrap_or_else(PoisonError::into_inner);
+    server.channels.end_all();
+    if ended.is_ok() {
+        server.goodbye()?;
+    }
+    drop(guard);
+    ended
+}
+
+impl Server {
+    /// Takes frames until the engine's goodbye.
+    fn converse(self: &Arc<Self>, mut stdin: impl Read, build: [u8; 32]) -> Result<(), Box<dyn Error>> {
+        let (header, body) = self.frame(&mut stdin)?;
+        if header.kind != FrameKind::Hello {
+            return Err("the engine did not greet".into());
+        }
+        let hello: Hello = payload::read_message(&body)?;
+        if hello.build != build {
+            return Err("the engine brought another mover than this".into());
+        }
+        let answer = Hello { build, run: hello.run, pid: process::id() };
+        self.shared.output.message(FrameKind::Hello, 0, &answer)?;
+        loop {
+            let (header, body) = self.frame(&mut stdin)?;
+            let channel = header.channel;
+            match header.kind {
+                FrameKind::Heartbeat => {}
+                FrameKind::Goodbye => return Ok(()),
+                FrameKind::Command => self.command(channel, payload::read_message(&body)?)?,
+                FrameKind::Data => self.bulk(channel, body, Item::Data)?,
+                FrameKind::Blob => self.bulk(channel, body, Item::Blob)?,
+                FrameKind::Credit => {
+                    let bytes = payload::read_credit(&body)?;
+                    if let Some(channel) = self.channels.get(channel) {
+                        channel.grant(bytes)?;
+                    }
+                }
+                FrameKind::Hello | FrameKind::Reply | FrameKind::Known | FrameKind::Summary => {
+                    return Err(WireError::Kind(header.kind as u8).into());
+                }
+            }
+        }
+    }
+
+    fn frame(&self, stdin: &mut impl Read) -> Result<(Header, Vec<u8>), Box<dyn Error>> {
+        let mut front = [0; HEADER_BYTES];
+        stdin.read_exact(&mut front)?;
+        let header = Header::decode(&front)?;
+        let mut body = vec![0; header.length + frame::CHECKSUM_BYTES];
+        stdin.read_exact(&mut body)?;
+        frame::verify(&front, &mut body)?;
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        Ok((header, body))
+    }
+
+    /// Hands a command to its channel. What is to be known is taken here, because it must be
+    /// known before any later command on another channel begins.
+    fn command(self: &Arc<Self>, number: u32, command: Command) -> io::Result<()> {
+        match command {
+            Command::Known { prefixes } => {
+                self.shared.known.add(&prefixes);
+                return Ok(());
+            }
+            Command::ForgetKnown => {
+                self.shared.known.forget();
+                return Ok(());
+            }
+            _ => {}
+        }
+        if let Some(channel) = self.channels.get(number) {
+            channel.command(command);
+            return Ok(());
+        }
+        // What came too late for a channel that is closed.
+        if matches!(command, Command::Stop | Command::End | Command::Close) {
+            return Ok(());
+        }
+        if self.channels.len() >= MAX_CHANNELS {
+            return Err(io::Error::other("the engine opened too many channels"));
+        }
+        let channel = Arc::new(Channel::new(number));
+        self.channels.insert(&channel);
+        channel.command(command);
+        let server = Arc::clone(self);
+        thread::Builder::new().stack_size(STACK).spawn(move || {
+            worker::work(&server.shared, &channel);
+            server.channels.remove(channel.number());
+        })?;
+        Ok(())
+    }
+
+    fn bulk(&self, number: u32, body: Vec<u8>, item: impl FnOnce(Vec<u8>) -> Item) -> Result<(), WireError> {
+        let length = body.len();
+        self.channels.get(number).map_or(Ok(()), |channel| channel.bulk(item(body), length))
+    }
+
+    /// Says that this side is alive, and ends everything when the other is not.
+    fn keep_alive(&self) {
+        loop {
+            thread::sleep(HEARTBEAT_EVERY);
+            let silence = self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+            if silence > SILENCE_LIMIT {
+                let guard = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+                self.channels.end_all();
+                drop(guard);
+                // The main thread is blocked in a read that will not return.
+                process::exit(1);
+            }
+            // An engine that cannot be written to is an engine whose input has ended: that is
+            // seen where frames are read.
+            let _ = self.shared.output.send(FrameKind::Heartbeat, 0, &[]);
+        }
+    }
+
+    /// Tells what was done, to be compared with what arrived.
+    fn goodbye(&self) -> io::Result<()> {
+        self.shared.output.goodbye(Summary {
+            sessions: self.shared.sessions.load(Ordering::Relaxed),
+            programs: self.shared.programs.load(Ordering::Relaxed),
+            peak_memory: environment::peak_memory(),
+            ..Summary::default()
+        })
+    }
+}
