@@ -1,0 +1,26 @@
+//! From the command line to a verb, and from its outcome to an exit status.
+//!
+//! In: a [`Host`], which is everything a plugin's binary hands over. Out: text on its streams
+//! and the exit status. One file a command in `command`, each with its arguments, its help
+//! and its run.
+//!
+//! Absent on purpose: nothing here reads the environment, opens a terminal or exits; those
+//! belong to the binaries. How things look belongs to [`report`](crate::report).
+//!
+//! Start with [`main`].
+
+mod arguments;
+mod caller;
+mod choose;
+mod command;
+mod consent;
+mod host;
+mod places;
+mod reference;
+mod run;
+mod several;
+mod usage;
+
+pub use host::{Environment, Host, Term};
+pub use reference::reference;
+pub use run::main;

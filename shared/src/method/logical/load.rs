@@ -1,0 +1,204 @@
+//! Fills a new, empty database with what is stored, and proves that all of it has arrived.
+
+use super::{
+    analyze::analyze_all,
+    coordinator::run,
+    load_tables::{Loading, TableLoad, load_all},
+    progress::Progress,
+    read::hex,
+    store::Stored,
+    tool::succeeded,
+};
+use crate::{
+    cancel::Cancel,
+    catalog::manifest::DatabaseRecord,
+    error::{Context as _, Error, Kind, Result},
+    event::{Event, Observer},
+    mover::{MemoryFile, Mover, ServerSession},
+    postgres::{
+        PG_RESTORE, ROLLBACK, Server,
+        archive::{Contents, TocEntry, read_directory_toc},
+        restore_sql::{self, RestoreSection, USE_LIST},
+        tables,
+    },
+};
+use pgbackup_wire::message::Argument;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// What [`load_database`] loads, and where to.
+pub struct LoadRequest<'a, 'o> {
+    /// The mover beside the server.
+    pub mover: &'a Mover<'o>,
+    /// The server.
+    pub server: &'a Server,
+    /// The database, which exists and is empty.
+    pub database: &'a str,
+    /// The name it will have, for messages and events.
+    pub name: &'a str,
+    /// What the manifest says of it.
+    pub record: &'a DatabaseRecord,
+    /// Its stored files.
+    pub stored: &'a dyn Stored,
+    /// Sessions that load at once.
+    pub jobs: u32,
+    /// Who is told.
+    pub observer: &'a dyn Observer,
+    /// Whether to go on.
+    pub cancel: &'a Cancel,
+}
+
+/// What was loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Tables.
+    pub tables: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Bytes of text and of large objects.
+    pub bytes: u64,
+}
+
+impl<'o> LoadRequest<'_, 'o> {
+    /// Opens a session that loads.
+    pub(super) fn open(&self) -> Result<ServerSession<'o>> {
+        let version = self.server.version();
+        let name = format!("pgbackup/{}", self.mover.run_id());
+        let mut settings = tables::session_settings(&name, &self.record.properties.encoding, version);
+        settings.extend(restore_sql::load_settings(version));
+        let mut session = self.mover.connect(&self.server.endpoint, self.database, &settings)?;
+        tables::restrict_relation_kinds(&mut session)?;
+        Ok(session)
+    }
+}
+
+/// Loads one database: what comes before the data, the data, what comes after, statistics.
+///
+/// # Errors
+///
+/// At the first thing that fails, naming it. The database is then of no use and is the caller's
+/// to drop. [`Kind::Damage`] if what is stored is not what the manifest says.
+pub fn load_database(request: &LoadRequest<'_, '_>) -> Result<Loaded> {
+    let record = request.record;
+    let toc = request.stored.file("toc.dat")?;
+    if toc.len() as u64 != record.contents_bytes || hex(&Sha256::digest(&toc)) != record.contents_hash {
+        return Err(Error::new(Kind::Damage, "table of contents is not the one of the manifest"));
+    }
+    let contents = read_directory_toc(&toc)?;
+    let loads = match_tables(&contents, record)?;
+    request.observer.event(&Event::DatabaseStarted {
+        database: request.name.to_owned(),
+        expected_bytes: loads.iter().map(|load| load.record.bytes).sum(),
+        tables: (loads.len() + record.large_objects.len()) as u64,
+    });
+    let progress = Progress::new(request.observer, request.name);
+    let archive = request.mover.file(&contents.contents_only_archive())?;
+
+    progress.step(format!("make the schema of `{}`", request.name));
+    restore_section(request, RestoreSection::PreData, 1, None, &archive)?;
+
+    // Before the data: from 17 on this is what makes the large objects, which are still empty.
+    let list = contents.list_without_data();
+    let list = request.mover.file(list.as_bytes())?;
+    progress.step(format!("set the sequences of `{}`", request.name));
+    restore_section(request, RestoreSection::Data, 1, Some(&list), &archive)?;
+
+    let mut loading = Loading { request, progress: &progress, tables: loads, encoding: contents.encoding()? };
+    load_all(&mut loading)?;
+
+    progress.step(format!("build indexes and constraints of `{}`", request.name));
+    let jobs = index_jobs(request, &contents);
+    restore_section(request, RestoreSection::PostData, jobs, None, &archive)?;
+
+    progress.step(format!("analyze `{}`", request.name));
+    analyze_all(request)?;
+    compare_tables(request, &contents)?;
+    Ok(Loaded {
+        tables: record.tables.len() as u64,
+        rows: record.tables.iter().map(|table| table.rows).sum(),
+        bytes: record.tables.iter().chain(&record.large_objects).map(|entry| entry.bytes).sum(),
+    })
+}
+
+/// Finds the manifest's record of each table of the contents. Neither may name one that the
+/// other does not.
+fn match_tables<'a>(contents: &Contents, record: &'a DatabaseRecord) -> Result<Vec<TableLoad<'a>>> {
+    let mut left: BTreeMap<i32, _> = record.tables.iter().map(|table| (table.dump_id, table)).collect();
+    let mut loads = Vec::new();
+    for entry in contents.table_data() {
+        let table = left.remove(&entry.dump_id).ok_or_else(|| missing(entry))?;
+        let statement = entry.copy_stmt.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default();
+        loads.push(TableLoad { record: table, statement });
+    }
+    if let Some(table) = left.values().next() {
+        let what = format!("table `{}.{}` of the manifest is not in the contents", table.schema, table.name);
+        return Err(Error::new(Kind::Damage, what));
+    }
+    let objects: usize = contents.large_objects()?.iter().map(|group| group.oids.len()).sum();
+    if objects != record.large_objects.len() {
+        let what =
+            format!("contents name {objects} large objects, and the manifest {}", record.large_objects.len());
+        return Err(Error::new(Kind::Damage, what));
+    }
+    loads.sort_by_key(|load| std::cmp::Reverse(load.record.bytes));
+    Ok(loads)
+}
+
+fn missing(entry: &TocEntry) -> Error {
+    let name = format!("{}.{}", entry.schema_text(), entry.tag_text());
+    Error::new(Kind::Damage, format!("table `{name}` of the contents is not in the manifest"))
+}
+
+/// Lets pg_restore make one section.
+fn restore_section(
+    request: &LoadRequest<'_, '_>,
+    section: RestoreSection,
+    jobs: u32,
+    list: Option<&MemoryFile>,
+    archive: &MemoryFile,
+) -> Result<()> {
+    request.cancel.check()?;
+    let mut arguments: Vec<Argument> = restore_sql::restore_arguments(section, request.database, jobs)
+        .into_iter()
+        .map(Argument::Text)
+        .collect();
+    if let Some(list) = list {
+        arguments.push(Argument::Text(USE_LIST.into()));
+        arguments.push(list.argument());
+    }
+    arguments.push(archive.argument());
+    let run = request.mover.run(PG_RESTORE, arguments, &request.server.endpoint)?;
+    succeeded(PG_RESTORE, &run.wait()?).context(format!(
+        "make the {} part of `{}`",
+        section.name(),
+        request.name
+    ))
+}
+
+/// How many sessions make indexes and constraints. On 13 one of many restores by two sessions left
+/// the index of a partitioned table invalid though all its parts were attached, so there one does
+/// it where indexes are attached.
+fn index_jobs(request: &LoadRequest<'_, '_>, contents: &Contents) -> u32 {
+    let attaches = contents.entries.iter().any(|entry| entry.is("INDEX ATTACH"));
+    if attaches && request.server.version().major() < 14 { 1 } else { request.jobs }
+}
+
+/// Every table of the contents must be there, and no other.
+fn compare_tables(request: &LoadRequest<'_, '_>, contents: &Contents) -> Result<()> {
+    let mut session = request.open()?;
+    let there = restore_sql::count_tables(&mut session)?;
+    session.close()?;
+    let named = contents.entries.iter().filter(|entry| entry.is("TABLE")).count() as u64;
+    if there == named {
+        return Ok(());
+    }
+    Err(Error::failed(format!("tables of `{}` are not those of the backup", request.name))
+        .caused_by(format!("the contents name {named} tables, the new database has {there}")))
+}
+
+/// Ends a transaction that failed, and gives the error that made it fail.
+pub(super) fn rolled_back(session: &mut ServerSession<'_>, error: Error) -> Error {
+    // A session that is gone has rolled back already.
+    let _ = run(session, ROLLBACK);
+    error
+}

@@ -1,0 +1,174 @@
+//! Sessions that load tables and large objects side by side, each in a transaction of its own
+//! that commits only when the counts are those of the manifest.
+
+use super::{
+    coordinator::run,
+    load::{LoadRequest, rolled_back},
+    pool::{Worker, work},
+    progress::Progress,
+};
+use crate::{
+    catalog::manifest::EntryRecord,
+    entry::Blob,
+    error::{Context as _, Error, Kind, Result},
+    mover::{CopiedIn, ServerError, ServerSession, StopHandle},
+    postgres::{BEGIN, COMMIT, identifier, restore_sql, tables},
+};
+use std::ops::Range;
+
+/// Large objects in one transaction.
+const OBJECTS_AT_ONCE: usize = 64;
+
+/// One table to load.
+pub(super) struct TableLoad<'a> {
+    pub record: &'a EntryRecord,
+    /// The archive's COPY statement, in the archive's encoding.
+    pub statement: Vec<u8>,
+}
+
+/// What is loaded, and where to.
+pub(super) struct Loading<'a, 'r, 'o> {
+    pub request: &'a LoadRequest<'r, 'o>,
+    pub progress: &'a Progress<'a>,
+    /// Largest first.
+    pub tables: Vec<TableLoad<'a>>,
+    /// The encoding of the archive's text.
+    pub encoding: String,
+}
+
+pub(super) struct Loader<'o>(pub ServerSession<'o>);
+
+impl Worker for Loader<'_> {
+    fn stop_handle(&self) -> StopHandle {
+        self.0.stop_handle()
+    }
+}
+
+enum Task {
+    Table(usize),
+    Objects(Range<usize>),
+}
+
+/// Opens the sessions that load: one at least, more where the server has room.
+pub(super) fn open_loaders<'o>(request: &LoadRequest<'_, 'o>, tasks: usize) -> Result<Vec<Loader<'o>>> {
+    let mut loaders = Vec::new();
+    while loaders.len() < (request.jobs.max(1) as usize).min(tasks) {
+        match request.open() {
+            Ok(session) => loaders.push(Loader(session)),
+            Err(_) if !loaders.is_empty() && !request.cancel.is_cancelled() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(loaders)
+}
+
+/// Closes them and waits until they are gone: they would be in the way of the swap.
+pub(super) fn close_loaders(loaders: Vec<Loader<'_>>) -> Result<()> {
+    loaders.into_iter().try_for_each(|loader| loader.0.close())
+}
+
+/// Loads all tables and large objects.
+pub(super) fn load_all(loading: &mut Loading<'_, '_, '_>) -> Result<()> {
+    let objects = loading.request.record.large_objects.len();
+    let mut tasks: Vec<Task> = (0..loading.tables.len()).map(Task::Table).collect();
+    tasks.extend(
+        (0..objects)
+            .step_by(OBJECTS_AT_ONCE)
+            .map(|first| Task::Objects(first..(first + OBJECTS_AT_ONCE).min(objects))),
+    );
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let loaders = open_loaders(loading.request, tasks.len())?;
+    let loading = &*loading;
+    let loaders =
+        work(loaders, tasks, loading.request.cancel, &|loader: &mut Loader<'_>, task| match task {
+            Task::Table(index) => {
+                let Some(table) = loading.tables.get(index) else { return Ok(()) };
+                load_table(loading, &mut loader.0, table)
+            }
+            Task::Objects(range) => {
+                let records = loading.request.record.large_objects.get(range).unwrap_or_default();
+                load_objects(loading, &mut loader.0, records)
+            }
+        })?;
+    loading.progress.tell();
+    close_loaders(loaders)
+}
+
+fn load_table(
+    loading: &Loading<'_, '_, '_>,
+    session: &mut ServerSession<'_>,
+    table: &TableLoad<'_>,
+) -> Result<()> {
+    let record = table.record;
+    let name = format!("{}.{}", identifier(&record.schema), identifier(&record.name));
+    let stage = || format!("load table `{name}`");
+    loading.progress.table_started(&name);
+    let statement =
+        restore_sql::text_of_archive(session, &table.statement, &loading.encoding).context(stage())?;
+    let statement = tables::copy_in(&statement, &loading.encoding).context(stage())?;
+    run(session, BEGIN).context(stage())?;
+    let result = give(loading, record, &mut |blobs| session.copy_in(&statement, blobs))
+        .and_then(|copied| compare(record, &copied));
+    match result.and_then(|()| run(session, COMMIT)) {
+        Ok(()) => {
+            loading.progress.table_done(&name, record.rows, record.bytes);
+            Ok(())
+        }
+        Err(error) => Err(rolled_back(session, error).context(stage())),
+    }
+}
+
+fn load_objects(
+    loading: &Loading<'_, '_, '_>,
+    session: &mut ServerSession<'_>,
+    records: &[EntryRecord],
+) -> Result<()> {
+    run(session, BEGIN)?;
+    for record in records {
+        give(loading, record, &mut |blobs| session.large_object_in(record.oid, blobs))
+            .and_then(|copied| compare(record, &copied))
+            .map_err(|error| {
+                rolled_back(session, error).context(format!("load large object {}", record.oid))
+            })?;
+    }
+    run(session, COMMIT).context("load large objects")
+}
+
+/// What takes one stream: the blobs come from the function it is given.
+type Copy<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Result<Option<Blob>>) -> Result<CopiedIn, ServerError>;
+
+/// Hands over the stored chunks of one entry, without the end of its file.
+fn give(loading: &Loading<'_, '_, '_>, record: &EntryRecord, copy: Copy<'_>) -> Result<CopiedIn> {
+    let stored = loading.request.stored;
+    let count: u64 = record.parts.iter().map(|part| part.chunks).sum();
+    let chunks = stored.chunks(&record.file)?;
+    if (chunks.len() as u64) < count {
+        return Err(Error::new(
+            Kind::Damage,
+            format!("file `{}` has fewer chunks than the manifest says", record.file),
+        ));
+    }
+    let mut chunks = chunks.into_iter().take(usize::try_from(count).unwrap_or(usize::MAX));
+    let copied = copy(&mut || {
+        let Some((id, raw_length)) = chunks.next() else { return Ok(None) };
+        let blob = stored.blob(&id)?;
+        loading.progress.moved(u64::from(raw_length), blob.compressed.len() as u64);
+        Ok(Some(blob))
+    })?;
+    Ok(copied)
+}
+
+/// What the server took must be what the manifest says, row for row and byte for byte.
+fn compare(record: &EntryRecord, copied: &CopiedIn) -> Result<()> {
+    let hash = super::read::hex(&copied.hash);
+    // Rows of a large object are 1 on both sides.
+    if copied.rows == record.rows && copied.bytes == record.bytes && hash == record.hash {
+        return Ok(());
+    }
+    Err(Error::failed("what the server took is not what was backed up").caused_by(format!(
+        "the manifest says {} rows in {} bytes, the server took {} rows in {}",
+        record.rows, record.bytes, copied.rows, copied.bytes
+    )))
+}

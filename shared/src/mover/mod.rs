@@ -1,0 +1,28 @@
+//! The program beside the data: placing it, starting it, speaking with it, cleaning up.
+//!
+//! A [`Mover`] is one running mover in one target. It opens [`ServerSession`]s, runs the
+//! server's own tools ([`ToolRun`]) and holds files in memory ([`MemoryFile`]), each a channel
+//! of one exec stream. Whatever is not exactly as agreed on that stream (a checksum, an order,
+//! a count, an early end, 30 s of silence) fails every call that waits, whatever the exit
+//! status says.
+//!
+//! Absent on purpose: this room knows no SQL and no repository, and sends no password.
+//!
+//! Start with [`Mover::start`].
+
+mod channel;
+mod conversation;
+mod copy;
+mod embedded;
+mod place;
+mod server_error;
+mod session;
+mod start;
+mod tool;
+
+pub use copy::{CopiedIn, CopiedOut, Piece};
+pub use place::PlaceOptions;
+pub use server_error::ServerError;
+pub use session::{Rows, ServerSession, StopHandle};
+pub use start::Mover;
+pub use tool::{Exit, MemoryFile, ToolRun};

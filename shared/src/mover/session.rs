@@ -1,0 +1,215 @@
+//! A session at the server, held by the mover.
+
+use super::{
+    channel::Channel,
+    conversation::Conversation,
+    copy::{self, CopiedIn, CopiedOut, Piece},
+    server_error::ServerError,
+};
+use crate::{
+    entry::Blob,
+    error::{Context as _, Result},
+    event::{Event, Observer},
+};
+use pgbackup_wire::{Command, CutSizes, Endpoint, Reply};
+use std::sync::Arc;
+
+/// The result of a query, held whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Names of the columns of the last result.
+    pub columns: Vec<String>,
+    /// Its rows, in text form; `None` is NULL.
+    pub rows: Vec<Vec<Option<Vec<u8>>>>,
+    /// The last command tag: `SELECT 5`.
+    pub tag: String,
+}
+
+/// One session at the server. Dropping it closes it without waiting.
+pub struct ServerSession<'o> {
+    channel: Channel,
+    observer: &'o dyn Observer,
+    database: String,
+    backend_pid: u32,
+    parameters: Vec<(String, String)>,
+}
+
+/// Stops what a session or a program does, from any thread.
+#[derive(Clone)]
+pub struct StopHandle {
+    conversation: Arc<Conversation>,
+    channel: u32,
+}
+
+impl StopHandle {
+    pub(super) fn of(channel: &Channel) -> Self {
+        Self { conversation: Arc::clone(channel.conversation()), channel: channel.number() }
+    }
+
+    /// Cancels the running statement, or asks the program to end. What waits for it gets an
+    /// error, or its exit. Nothing happens when nothing runs.
+    pub fn stop(&self) {
+        // A conversation that has failed has stopped everything already.
+        let _ = self.conversation.command(self.channel, &Command::Stop);
+    }
+}
+
+impl<'o> ServerSession<'o> {
+    pub(super) fn open(
+        conversation: &Arc<Conversation>,
+        observer: &'o dyn Observer,
+        endpoint: &Endpoint,
+        database: &str,
+        settings: &[(String, String)],
+    ) -> Result<Self> {
+        let stage = || format!("connect to the database `{database}` as `{}`", endpoint.user);
+        let channel = Channel::open(conversation, conversation.new_number());
+        channel.command(&Command::Connect {
+            endpoint: endpoint.clone(),
+            database: database.to_owned(),
+            settings: settings.to_vec(),
+        })?;
+        match channel.reply().context(stage())? {
+            Reply::Connected { backend_pid, parameters } => {
+                Ok(Self { channel, observer, database: database.to_owned(), backend_pid, parameters })
+            }
+            Reply::Failed(failure) => {
+                Err(crate::error::Error::from(ServerError::from(failure)).context(stage()))
+            }
+            other => Err(channel.out_of_order(&other)),
+        }
+    }
+
+    /// A setting as the server reported it when the session began: `server_version` ...
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The server's process id of this session.
+    pub fn backend_pid(&self) -> u32 {
+        self.backend_pid
+    }
+
+    /// The database of this session.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Runs one or more statements; gives the rows of the last one that has any.
+    ///
+    /// # Errors
+    ///
+    /// The server's, after which the session is still usable unless the failure is fatal.
+    pub fn query(&mut self, sql: &str) -> Result<Rows, ServerError> {
+        self.tell(sql);
+        self.query_secret(sql)
+    }
+
+    /// Runs statements as [`ServerSession::query`] does, and tells nobody what they are: they
+    /// hold a secret.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerSession::query`].
+    pub fn query_secret(&mut self, sql: &str) -> Result<Rows, ServerError> {
+        self.channel.command(&Command::Query { sql: sql.to_owned() })?;
+        let mut result = Rows::default();
+        loop {
+            match self.channel.reply().context(format!("query the database `{}`", self.database))? {
+                Reply::Rows { columns, rows } if rows.is_empty() => {
+                    result.columns = columns;
+                    result.rows.clear();
+                }
+                Reply::Rows { mut rows, .. } => result.rows.append(&mut rows),
+                Reply::Done { tag } => {
+                    result.tag = tag;
+                    return Ok(result);
+                }
+                Reply::Failed(failure) => return Err(failure.into()),
+                other => return Err(self.channel.out_of_order(&other).into()),
+            }
+        }
+    }
+
+    /// Runs one `COPY ... TO STDOUT`; gives each chunk of its text to `each`, in order.
+    ///
+    /// Chunks, bytes and hash were counted on both sides when it returns. An error of `each`
+    /// stops the statement and is returned.
+    ///
+    /// # Errors
+    ///
+    /// The server's, or those of `each`, or a count that does not match.
+    pub fn copy_out(
+        &mut self,
+        sql: &str,
+        sizes: CutSizes,
+        use_known: bool,
+        each: &mut dyn FnMut(Piece) -> Result<()>,
+    ) -> Result<CopiedOut, ServerError> {
+        self.tell(sql);
+        copy::out(&self.channel, &Command::CopyOut { sql: sql.to_owned(), sizes, use_known }, each)
+    }
+
+    /// Reads one large object whole, as [`ServerSession::copy_out`] does with a table. The
+    /// session must be inside a transaction for the object to be of one moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerSession::copy_out`]; an object that does not exist is the server's error.
+    pub fn large_object_out(
+        &mut self,
+        oid: u32,
+        sizes: CutSizes,
+        use_known: bool,
+        each: &mut dyn FnMut(Piece) -> Result<()>,
+    ) -> Result<CopiedOut, ServerError> {
+        copy::out(&self.channel, &Command::LargeObjectOut { oid, sizes, use_known }, each)
+    }
+
+    /// Runs one `COPY ... FROM STDIN` with the content of the blobs that `blobs` gives until
+    /// `None`. Neither begins nor ends a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The server's, or those of `blobs`, or a chunk that is not what its name says, or a
+    /// count that does not match. The transaction must then be rolled back.
+    pub fn copy_in(
+        &mut self,
+        sql: &str,
+        blobs: &mut dyn FnMut() -> Result<Option<Blob>>,
+    ) -> Result<CopiedIn, ServerError> {
+        self.tell(sql);
+        copy::into(&self.channel, &Command::CopyIn { sql: sql.to_owned() }, blobs)
+    }
+
+    /// Writes a large object that exists and is empty; must stand inside a transaction.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerSession::copy_in`].
+    pub fn large_object_in(
+        &mut self,
+        oid: u32,
+        blobs: &mut dyn FnMut() -> Result<Option<Blob>>,
+    ) -> Result<CopiedIn, ServerError> {
+        copy::into(&self.channel, &Command::LargeObjectIn { oid }, blobs)
+    }
+
+    /// Stops what this session does, from another thread.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle::of(&self.channel)
+    }
+
+    /// Ends the session and waits until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When the stream to the mover has failed.
+    pub fn close(self) -> Result<()> {
+        self.channel.close()
+    }
+
+    fn tell(&self, sql: &str) {
+        self.observer.event(&Event::Statement { database: self.database.clone(), sql: sql.to_owned() });
+    }
+}

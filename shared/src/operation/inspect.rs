@@ -1,0 +1,32 @@
+//! `inspect`: everything that is known of one backup.
+
+use super::AtRepository;
+use crate::{
+    catalog::{self, Backup, manifest::Manifest},
+    error::Result,
+};
+
+/// Which backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InspectRequest {
+    /// Its name, or the beginning of its id.
+    pub backup: String,
+}
+
+/// What is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InspectOutcome {
+    /// The backup.
+    pub backup: Backup,
+    /// What it holds, down to each table.
+    pub manifest: Manifest,
+}
+
+/// Reads the manifest of one backup.
+pub fn inspect(at: &AtRepository<'_>, request: &InspectRequest) -> Result<InspectOutcome> {
+    let backups = catalog::list(at.repository)?;
+    let backup = catalog::find(&backups, &request.backup)?.clone();
+    let _lock = at.repository.lock_shared("inspect", at.clock)?;
+    let manifest = catalog::read_manifest(&at.repository.reader()?, &backup)?;
+    Ok(InspectOutcome { backup, manifest })
+}

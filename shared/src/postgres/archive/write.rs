@@ -1,0 +1,126 @@
+//! The writer: the same entries again, as a directory's `toc.dat` or as an archive without data.
+//!
+//! Source of the layout: PostgreSQL's `pg_backup_archiver.c`, `WriteHead` and `WriteToc`;
+//! `pg_backup_directory.c` and `pg_backup_custom.c` for what each format adds to an entry.
+
+use super::{
+    contents::{ArchiveVersion, Contents, DataState, Extra, Format, TocEntry},
+    read::format_number,
+    text::Text,
+};
+
+impl Contents {
+    /// Gives the `toc.dat` of a directory-format dump with these entries, uncompressed.
+    ///
+    /// `file_of` names the file of an entry's data, relative to the folder; none for an entry
+    /// without data.
+    pub fn directory_toc(&self, file_of: &dyn Fn(&TocEntry) -> Option<String>) -> Vec<u8> {
+        self.write(Format::Directory, &|entry| {
+            Extra::File(Some(Text(file_of(entry).unwrap_or_default().into_bytes())))
+        })
+    }
+
+    /// Gives a custom-format archive with these entries and no data at all, from which
+    /// `pg_restore --section=pre-data` and `--section=post-data` work, also with `-j`.
+    ///
+    /// Entries of data keep their mark, so `pg_restore -l` lists them; whoever restores the data
+    /// section from it leaves them out by a list ([`Contents::restore_list`]).
+    pub fn contents_only_archive(&self) -> Vec<u8> {
+        self.write(Format::Custom, &|_| Extra::Offset(DataState::NoData))
+    }
+
+    fn write(&self, format: Format, extra_of: &dyn Fn(&TocEntry) -> Extra) -> Vec<u8> {
+        let mut sink = Sink { bytes: Vec::new(), int_size: self.int_size, offset_size: self.offset_size };
+        sink.bytes.extend_from_slice(b"PGDMP");
+        // The revision is 0 in every version that is known.
+        sink.bytes.extend_from_slice(&[1, self.version.minor(), 0, self.int_size, self.offset_size]);
+        sink.bytes.push(format_number(format));
+        if self.version == ArchiveVersion::V1_14 {
+            sink.integer(0);
+        } else {
+            sink.bytes.push(0);
+        }
+        let made = &self.made;
+        for part in
+            [made.second, made.minute, made.hour, made.day, made.month, made.year, made.daylight_saving]
+        {
+            sink.integer(part);
+        }
+        sink.text(self.database.as_ref());
+        sink.text(self.server_version.as_ref());
+        sink.text(self.dump_version.as_ref());
+        sink.integer(self.entries.len() as i64);
+        for entry in &self.entries {
+            sink.entry(self.version, entry, &extra_of(entry));
+        }
+        sink.bytes
+    }
+}
+
+struct Sink {
+    bytes: Vec<u8>,
+    int_size: u8,
+    offset_size: u8,
+}
+
+impl Sink {
+    fn integer(&mut self, value: i64) {
+        self.bytes.push(u8::from(value < 0));
+        self.unsigned(value.unsigned_abs(), self.int_size);
+    }
+
+    fn unsigned(&mut self, value: u64, size: u8) {
+        self.bytes.extend(value.to_le_bytes().iter().take(usize::from(size)));
+    }
+
+    fn text(&mut self, text: Option<&Text>) {
+        match text {
+            None => self.integer(-1),
+            Some(text) => {
+                self.integer(text.as_bytes().len() as i64);
+                self.bytes.extend_from_slice(text.as_bytes());
+            }
+        }
+    }
+
+    fn number(&mut self, number: i64) {
+        self.text(Some(&Text(number.to_string().into_bytes())));
+    }
+
+    fn entry(&mut self, version: ArchiveVersion, entry: &TocEntry, extra: &Extra) {
+        self.integer(i64::from(entry.dump_id));
+        self.integer(i64::from(entry.had_dumper));
+        self.number(i64::from(entry.table_oid));
+        self.number(i64::from(entry.oid));
+        self.text(entry.tag.as_ref());
+        self.text(entry.desc.as_ref());
+        self.integer(entry.section.number());
+        self.text(entry.defn.as_ref());
+        self.text(entry.drop_stmt.as_ref());
+        self.text(entry.copy_stmt.as_ref());
+        self.text(entry.namespace.as_ref());
+        self.text(entry.tablespace.as_ref());
+        self.text(entry.table_am.as_ref());
+        if version >= ArchiveVersion::V1_16 {
+            self.integer(entry.relkind.unwrap_or(0));
+        }
+        self.text(entry.owner.as_ref());
+        self.text(entry.with_oids.as_ref());
+        for dependency in &entry.dependencies {
+            self.number(i64::from(*dependency));
+        }
+        self.text(None);
+        match extra {
+            Extra::File(file) => self.text(file.as_ref()),
+            Extra::Offset(state) => {
+                let (mark, position) = match state {
+                    DataState::NotSet => (1, 0),
+                    DataState::At(position) => (2, *position),
+                    DataState::NoData => (3, 0),
+                };
+                self.bytes.push(mark);
+                self.unsigned(position, self.offset_size);
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the method asks and says to fill a new database.
+
+use super::{
+    query::{Query, Row},
+    quote::{conninfo, identifier, literal},
+    tables,
+    version::Version,
+};
+use crate::error::{Context as _, Result};
+use base64::Engine as _;
+
+/// The part of an archive that pg_restore makes in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestoreSection {
+    /// What the data needs: schemas, types, tables, functions.
+    PreData,
+    /// Sequences' values, and what belongs to large objects.
+    Data,
+    /// Indexes, constraints, triggers, refreshes.
+    PostData,
+}
+
+impl RestoreSection {
+    /// As pg_restore and people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PreData => "pre-data",
+            Self::Data => "data",
+            Self::PostData => "post-data",
+        }
+    }
+}
+
+/// The arguments of pg_restore but for the archive; the first error ends it.
+pub fn restore_arguments(section: RestoreSection, database: &str, jobs: u32) -> Vec<String> {
+    let mut arguments = vec![
+        "--no-password".into(),
+        "--exit-on-error".into(),
+        format!("--section={}", section.name()),
+        format!("--dbname={}", conninfo(database)),
+    ];
+    if jobs > 1 {
+        arguments.push(format!("--jobs={jobs}"));
+    }
+    arguments
+}
+
+/// The argument before the file that says which entries to restore.
+pub const USE_LIST: &str = "--use-list";
+
+/// Settings of a loading session beside [`super::tables::session_settings`]: pg_restore's own,
+/// no wait for the disk at each commit (the swap's commit waits for all of them), and no event
+/// triggers where the server can leave them out: they are the restored database's, for its users.
+pub fn load_settings(version: Version) -> Vec<(String, String)> {
+    let mut settings =
+        vec![("check_function_bodies", "off"), ("xmloption", "content"), ("synchronous_commit", "off")];
+    if version.major() >= 17 {
+        settings.push(("event_triggers", "off"));
+    }
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Gives text of an archive as statements of a session take it: turned into UTF-8 by the
+/// server's own tables where it is in another encoding.
+///
+/// # Errors
+///
+/// When the server cannot turn it, or the archive's encoding is SQL_ASCII and the text is not
+/// UTF-8.
+pub fn text_of_archive(session: &mut dyn Query, bytes: &[u8], encoding: &str) -> Result<String> {
+    if bytes.is_ascii() || tables::is_unconverted(encoding) || encoding == "UTF8" {
+        return String::from_utf8(bytes.to_vec()).context("read a name of the contents");
+    }
+    let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let sql = format!(
+        "SELECT pg_catalog.convert_from(pg_catalog.decode('{encoded}', 'base64'), {}) AS text",
+        literal(encoding)
+    );
+    session.query(&sql)?.only()?.string("text")
+}
+
+/// Counts the tables that pg_dump would name: users' own, without extensions' and temporary ones.
+pub fn count_tables(session: &mut dyn Query) -> Result<u64> {
+    let answer = session.query(
+        "SELECT count(*) AS tables FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' \
+         AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS ( \
+         SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+         AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e')",
+    )?;
+    answer.only()?.number("tables")
+}
+
+/// The ANALYZE statements that give every table its statistics, largest table first. A
+/// partitioned table's covers its partitions.
+pub fn analyze_statements(session: &mut dyn Query) -> Result<Vec<String>> {
+    let answer = session.query(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'm', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
+         AND n.nspname !~ '^pg_toast' AND n.nspname <> 'information_schema' \
+         AND (n.nspname <> 'pg_catalog' OR c.relname IN ('pg_largeobject', 'pg_largeobject_metadata')) \
+         ORDER BY CASE WHEN c.relkind = 'p' THEN 1 ELSE 0 END DESC, c.relpages DESC, c.oid",
+    )?;
+    let statement = |row: Row<'_>| {
+        Ok(format!("ANALYZE {}.{}", identifier(row.text("nspname")?), identifier(row.text("relname")?)))
+    };
+    answer.iter().map(statement).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pg_restore_is_told_the_database_as_a_name_and_stops_at_the_first_error() {
+        let arguments = restore_arguments(RestoreSection::PostData, "a=b", 2);
+        assert!(arguments.contains(&"--dbname=dbname='a=b'".to_owned()));
+        assert!(arguments.contains(&"--exit-on-error".to_owned()));
+        assert!(arguments.contains(&"--jobs=2".to_owned()));
+    }
+
+    #[test]
+    fn event_triggers_are_left_out_only_where_the_server_knows_how() {
+        let has = |number| load_settings(Version(number)).iter().any(|(name, _)| name == "event_triggers");
+        assert!(has(170_000) && !has(160_002));
+    }
+}

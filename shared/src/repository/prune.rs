@@ -1,0 +1,102 @@
+//! Frees what no backup needs any more: `rustic_core`'s prune, alone under the lock.
+//!
+//! `rustic_core` has no locks and would keep unneeded packs for 23 hours instead; under ours they
+//! are removed at once.
+
+use super::opening::Repository;
+use crate::error::{Context, Result};
+use rustic_core::{LimitOption, PruneOptions};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What a prune would do. Sizes are in bytes.
+pub struct PrunePlan {
+    inner: rustic_core::PrunePlan,
+    unfinished: Vec<(PathBuf, u64)>,
+    /// What it frees.
+    pub freed_bytes: u64,
+    /// Packs of which nothing is needed.
+    pub packs_to_remove: u64,
+    /// Packs of which a part is needed: that part is written anew.
+    pub packs_to_rewrite: u64,
+    /// Packs that no index names, left by runs that were killed.
+    pub packs_without_index: u64,
+    /// Files that killed runs were in the middle of.
+    pub unfinished_files: u64,
+    /// What the repository's packs hold at present.
+    pub stored_bytes: u64,
+}
+
+/// What a prune did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    /// What it freed, in bytes.
+    pub freed_bytes: u64,
+    /// Packs that are gone.
+    pub packs_removed: u64,
+}
+
+impl PrunePlan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.packs_to_remove + self.packs_to_rewrite + self.packs_without_index + self.unfinished_files == 0
+    }
+}
+
+impl Repository {
+    /// Finds out what no backup needs. Reads the index and all folders of all backups.
+    ///
+    /// # Errors
+    ///
+    /// If a backup's folders cannot be read: nothing is pruned from a damaged repository. Also
+    /// if this process does not hold the repository alone: a backup that is being made would look
+    /// like waste.
+    pub fn prune_plan(&self) -> Result<PrunePlan> {
+        self.inner.guard.require_alone("plan a prune")?;
+        let plan = self.inner.rustic.prune_plan(&options()).context("find out what can be freed")?;
+        let stats = &plan.stats;
+        let size = stats.size_sum();
+        let unfinished = self.inner.backend.leftovers().context("look for unfinished files")?;
+        let left: u64 = unfinished.iter().map(|(_, length)| length).sum();
+        Ok(PrunePlan {
+            freed_bytes: size.remove + size.repackrm + stats.size_unref + stats.size_to_delete.total() + left,
+            unfinished_files: unfinished.len() as u64,
+            unfinished,
+            packs_to_remove: stats.packs.unused + stats.packs_to_delete.total(),
+            packs_to_rewrite: stats.packs.repack,
+            packs_without_index: stats.packs_unref,
+            stored_bytes: size.total() + stats.size_unref,
+            inner: plan,
+        })
+    }
+
+    /// Does what the plan says. The plan must have been made under the same lock.
+    pub fn prune(&self, plan: PrunePlan) -> Result<Pruned> {
+        self.inner.guard.require_alone("prune")?;
+        if plan.is_empty() {
+            return Ok(Pruned { freed_bytes: 0, packs_removed: 0 });
+        }
+        let before = self.info()?;
+        self.inner.rustic.prune(&options(), plan.inner).context("prune the repository")?;
+        let after = self.info()?;
+        let mut left = 0;
+        for (path, length) in plan.unfinished {
+            std::fs::remove_file(&path)
+                .context(format!("remove the unfinished file `{}`", path.display()))?;
+            left += length;
+        }
+        Ok(Pruned {
+            freed_bytes: before.stored_bytes.saturating_sub(after.stored_bytes) + left,
+            packs_removed: before.packs.saturating_sub(after.packs),
+        })
+    }
+}
+
+/// Everything that is not needed goes, and goes now; packs are not rewritten for their size alone.
+fn options() -> PruneOptions {
+    PruneOptions::default()
+        .instant_delete(true)
+        .no_resize(true)
+        .max_unused(LimitOption::Percentage(0))
+        .max_repack(LimitOption::Unlimited)
+}

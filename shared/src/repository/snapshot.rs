@@ -1,0 +1,152 @@
+//! A backup as the repository knows it: its snapshot file, and the files it names.
+
+use super::{
+    opening::Repository,
+    rustic::{from_rustic, parse_hex},
+    seal::read_text,
+};
+use crate::error::{Context, Error, Result};
+use jiff::Timestamp;
+use pgbackup_wire::ChunkId;
+use rustic_core::{FileType, Id, ReadBackend as _, repofile::SnapshotFile};
+use std::fmt;
+
+/// The tag of every snapshot of ours.
+pub(super) const TAG: &str = "pgbackup";
+
+/// A snapshot's id: 64 hexadecimal letters, the SHA-256 of its file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SnapshotId(String);
+
+impl SnapshotId {
+    /// Reads a whole id.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_hex(text).map(|_| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve letters, as Docker shows ids to people.
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+
+    pub(super) fn of(id: &Id) -> Self {
+        Self(id.to_hex().as_str().to_owned())
+    }
+
+    pub(super) fn to_rustic(&self) -> Result<rustic_core::repofile::SnapshotId> {
+        self.0.parse().map_err(|_| Error::failed(format!("`{}` is not a snapshot's id", self.0)))
+    }
+}
+
+impl fmt::Display for SnapshotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A snapshot that is there.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Its id.
+    pub id: SnapshotId,
+    /// When the backup was made.
+    pub time: Timestamp,
+    /// The backup's name.
+    pub label: String,
+    /// The host that made it.
+    pub host: String,
+    /// Its tags, in the order of their letters.
+    pub tags: Vec<String>,
+    /// What the catalog wrote about it.
+    pub description: String,
+    /// The id of its root tree.
+    pub(super) tree: ChunkId,
+}
+
+/// A snapshot to be made.
+#[derive(Clone, Debug)]
+pub struct NewSnapshot {
+    /// When the backup was made.
+    pub time: Timestamp,
+    /// The backup's name.
+    pub label: String,
+    /// The host that makes it.
+    pub host: String,
+    /// Its tags beside the one that every backup of ours has.
+    pub tags: Vec<String>,
+    /// What the catalog writes about it.
+    pub description: String,
+}
+
+/// A file of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Its folders and its name, each fit to be a file's name.
+    pub path: Vec<String>,
+    /// Its chunks in order, each with the length of its content.
+    pub chunks: Vec<(ChunkId, u32)>,
+}
+
+impl StoredFile {
+    /// The length of its content.
+    pub fn size(&self) -> u64 {
+        self.chunks.iter().map(|(_, length)| u64::from(*length)).sum()
+    }
+}
+
+impl Repository {
+    /// The backups that are there, oldest first. Reads the snapshot files and nothing else.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        let what = "read the list of backups";
+        let mut snapshots = Vec::new();
+        for id in self.inner.backend.list(FileType::Snapshot).context(what)? {
+            match self.snapshot_file(&id) {
+                Ok(file) if file.tags.contains(TAG) => snapshots.push(snapshot(&id, &file)),
+                Ok(_) => {}
+                Err(error) => {
+                    // One that another process deleted since it was listed is no error.
+                    if self.inner.backend.list(FileType::Snapshot).context(what)?.contains(&id) {
+                        return Err(error.context(what));
+                    }
+                }
+            }
+        }
+        snapshots.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        Ok(snapshots)
+    }
+
+    fn snapshot_file(&self, id: &Id) -> Result<SnapshotFile> {
+        let what = || format!("read the snapshot `{id}`");
+        let sealed = self.inner.backend.read_full(FileType::Snapshot, id).context(what())?;
+        let text = read_text(&self.inner.sealer, sealed.into()).context(what())?;
+        serde_json::from_slice(&text).context(what())
+    }
+
+    /// Removes backups from the list. What only they held stays in the packs until the next prune.
+    ///
+    /// # Errors
+    ///
+    /// If this process holds no lock of the repository.
+    pub fn delete(&self, ids: &[SnapshotId]) -> Result<()> {
+        self.inner.guard.require_any("delete a backup")?;
+        let ids = ids.iter().map(SnapshotId::to_rustic).collect::<Result<Vec<_>>>()?;
+        self.inner.rustic.delete_snapshots(&ids).context("delete a backup")
+    }
+}
+
+fn snapshot(id: &Id, file: &SnapshotFile) -> Snapshot {
+    Snapshot {
+        id: SnapshotId::of(id),
+        time: file.time.timestamp(),
+        label: file.label.clone(),
+        host: file.hostname.clone(),
+        tags: file.tags.iter().cloned().collect(),
+        description: file.description.clone().unwrap_or_default(),
+        tree: from_rustic(&file.tree),
+    }
+}
