@@ -1,0 +1,17 @@
+//! What `docker` and its plugins say to each other.
+//!
+//! `docker` runs a plugin once for its metadata and once for the work, with the whole command
+//! line as typed, and asks it to stop by closing a socket. [`split`] takes the command line
+//! apart, [`metadata`] answers the first call, [`cancel_on_request`] listens for the end.
+//!
+//! Absent on purpose: what the options of pgbackup itself mean (the engine's `cli`).
+//!
+//! Start with [`split`].
+
+mod argv;
+mod metadata;
+mod shutdown;
+
+pub use argv::{Globals, Line, split};
+pub use metadata::{METADATA_COMMAND, metadata};
+pub use shutdown::{SOCKET_VARIABLE, cancel_on_request};
