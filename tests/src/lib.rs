@@ -1,0 +1,23 @@
+//! What the live tests share: servers in containers, runs of the plugin, comparison, faults.
+//!
+//! A test starts a [`Server`], gives it something to hold, runs the [`Plugin`] as a person would,
+//! and compares what came back by [`compare`]. Everything a test starts goes when it ends, also
+//! when it fails, unless `PGBACKUP_TEST_KEEP` is set.
+//!
+//! Absent on purpose: the engine. Live tests speak to the program through its command line, its
+//! exit status and its files, so that they hold for what people run.
+//!
+//! Start with [`server`].
+
+pub mod archive;
+pub mod client;
+pub mod command;
+pub mod compare;
+pub mod faults;
+pub mod plugin;
+pub mod repository;
+pub mod server;
+pub mod zoo;
+
+pub use plugin::{Outcome, Plugin};
+pub use server::Server;

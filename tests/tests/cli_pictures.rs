@@ -1,0 +1,10 @@
+//! Pictures of the command line: what is typed, and what comes back on both streams, with the
+//! exit status. Everything around it stands still: the clock, the platform, the home folder.
+//!
+//! `cargo insta test --review -p pgbackup-tests --test cli_pictures` takes them anew.
+
+mod pictures {
+    mod person;
+    mod repository;
+    mod usage;
+}
