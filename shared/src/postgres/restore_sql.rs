@@ -92,6 +92,24 @@ pub fn count_tables(session: &mut dyn Query) -> Result<u64> {
     answer.only()?.number("tables")
 }
 
+/// Names the indexes of partitioned tables that are invalid though every partition has its valid
+/// part attached (F46).
+pub fn useless_indexes(session: &mut dyn Query) -> Result<Vec<String>> {
+    let answer = session.query(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_index i \
+         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'I' \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE NOT i.indisvalid AND NOT EXISTS ( \
+         SELECT FROM pg_catalog.pg_inherits t WHERE t.inhparent = i.indrelid AND NOT EXISTS ( \
+         SELECT FROM pg_catalog.pg_inherits p JOIN pg_catalog.pg_index x ON x.indexrelid = p.inhrelid \
+         WHERE p.inhparent = i.indexrelid AND x.indrelid = t.inhrelid AND x.indisvalid)) ORDER BY 1, 2",
+    )?;
+    let name = |row: Row<'_>| {
+        Ok(format!("{}.{}", identifier(row.text("nspname")?), identifier(row.text("relname")?)))
+    };
+    answer.iter().map(name).collect()
+}
+
 /// The ANALYZE statements that give every table its statistics, largest table first. A
 /// partitioned table's covers its partitions.
 pub fn analyze_statements(session: &mut dyn Query) -> Result<Vec<String>> {

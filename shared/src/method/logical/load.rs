@@ -107,12 +107,11 @@ pub fn load_database(request: &LoadRequest<'_, '_>) -> Result<Loaded> {
     load_all(&mut loading)?;
 
     progress.step(format!("build indexes and constraints of `{}`", request.name));
-    let jobs = index_jobs(request, &contents);
-    restore_section(request, RestoreSection::PostData, jobs, None, &archive)?;
+    restore_section(request, RestoreSection::PostData, request.jobs, None, &archive)?;
 
     progress.step(format!("analyze `{}`", request.name));
     analyze_all(request)?;
-    compare_tables(request, &contents)?;
+    compare_schema(request, &contents)?;
     Ok(Loaded {
         tables: record.tables.len() as u64,
         rows: record.tables.iter().map(|table| table.rows).sum(),
@@ -175,25 +174,24 @@ fn restore_section(
     ))
 }
 
-/// How many sessions make indexes and constraints. On 13 one of many restores by two sessions left
-/// the index of a partitioned table invalid though all its parts were attached, so there one does
-/// it where indexes are attached.
-fn index_jobs(request: &LoadRequest<'_, '_>, contents: &Contents) -> u32 {
-    let attaches = contents.entries.iter().any(|entry| entry.is("INDEX ATTACH"));
-    if attaches && request.server.version().major() < 14 { 1 } else { request.jobs }
-}
-
-/// Every table of the contents must be there, and no other.
-fn compare_tables(request: &LoadRequest<'_, '_>, contents: &Contents) -> Result<()> {
+/// Every table of the contents must be there, and no other; every index whose parts are whole
+/// must be of use.
+fn compare_schema(request: &LoadRequest<'_, '_>, contents: &Contents) -> Result<()> {
     let mut session = request.open()?;
     let there = restore_sql::count_tables(&mut session)?;
+    let useless = restore_sql::useless_indexes(&mut session)?;
     session.close()?;
     let named = contents.entries.iter().filter(|entry| entry.is("TABLE")).count() as u64;
-    if there == named {
+    if there != named {
+        return Err(Error::failed(format!("tables of `{}` are not those of the backup", request.name))
+            .caused_by(format!("the contents name {named} tables, the new database has {there}")));
+    }
+    if useless.is_empty() {
         return Ok(());
     }
-    Err(Error::failed(format!("tables of `{}` are not those of the backup", request.name))
-        .caused_by(format!("the contents name {named} tables, the new database has {there}")))
+    let cause = format!("the server did not mark them valid: {}", useless.join(", "));
+    Err(Error::failed(format!("indexes of partitioned tables of `{}` are of no use", request.name))
+        .caused_by(cause))
 }
 
 /// Ends a transaction that failed, and gives the error that made it fail.

@@ -25,8 +25,18 @@ impl Contents {
     ///
     /// Entries of data keep their mark, so `pg_restore -l` lists them; whoever restores the data
     /// section from it leaves them out by a list ([`Contents::restore_list`]).
+    ///
+    /// Each `INDEX ATTACH` depends on the one before it: pg_restore with several jobs runs them
+    /// side by side otherwise, and of two at neighbouring levels of a partitioned table neither
+    /// sees that the other makes the index above whole. It then stays invalid for ever, without an
+    /// error (F46).
     pub fn contents_only_archive(&self) -> Vec<u8> {
-        self.write(Format::Custom, &|_| Extra::Offset(DataState::NoData))
+        let mut chained = self.clone();
+        let mut before = None;
+        for entry in chained.entries.iter_mut().filter(|entry| entry.is("INDEX ATTACH")) {
+            entry.dependencies.extend(before.replace(entry.dump_id));
+        }
+        chained.write(Format::Custom, &|_| Extra::Offset(DataState::NoData))
     }
 
     fn write(&self, format: Format, extra_of: &dyn Fn(&TocEntry) -> Extra) -> Vec<u8> {
