@@ -40,6 +40,10 @@ bench ROUNDS="5":
 without FAULT:
     tests/without/without.sh "$1"
 
+# the same for every fault that has a patch, one after the other, a line for each
+without-all:
+    tests/without/without.sh all
+
 # licences, sources and bans of what we depend on
 deny:
     cargo deny check bans licenses sources

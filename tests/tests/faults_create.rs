@@ -79,6 +79,22 @@ fn a_pg_dump_that_fails_is_quoted_and_leaves_no_backup() {
 }
 
 #[test]
+fn a_pg_dumpall_that_fails_in_its_middle_leaves_no_backup() {
+    if !docker_is_here() {
+        return;
+    }
+    // F7: what it wrote is text that looks whole, and only its status says that it is not.
+    let (plugin, server) = (Plugin::new(), server_with_a_shop(17, &[]));
+    replace_program(&server, "pg_dumpall", "$REAL \"$@\" | head -n 12; echo 'pg_dumpall: error: the sun is full' >&2; exit 1");
+
+    let said = plugin.must_fail(1, &["create", &server.name, "-d", "shop", "--name", "b"]);
+
+    assert!(said.contains("the sun is full") && said.contains("pg_dumpall"), "{said}");
+    assert_eq!(plugin.backups(), Vec::<String>::new());
+    assert_eq!(server.leftovers(), Vec::<String>::new());
+}
+
+#[test]
 fn a_wrong_password_leaves_no_backup_and_is_not_printed() {
     if !docker_is_here() {
         return;
