@@ -85,7 +85,11 @@ fn a_pg_dumpall_that_fails_in_its_middle_leaves_no_backup() {
     }
     // F7: what it wrote is text that looks whole, and only its status says that it is not.
     let (plugin, server) = (Plugin::new(), server_with_a_shop(17, &[]));
-    replace_program(&server, "pg_dumpall", "$REAL \"$@\" | head -n 12; echo 'pg_dumpall: error: the sun is full' >&2; exit 1");
+    replace_program(
+        &server,
+        "pg_dumpall",
+        "$REAL \"$@\" | head -n 12; echo 'pg_dumpall: error: the sun is full' >&2; exit 1",
+    );
 
     let said = plugin.must_fail(1, &["create", &server.name, "-d", "shop", "--name", "b"]);
 

@@ -2,8 +2,9 @@
 # without.sh FAULT...: takes a defence out, builds, and succeeds only if the fault's test then
 # fails. `without.sh all` does so for every patch, one after the other, with a line for each.
 #
-# tests/without/FAULT.patch takes the defence out; its first line, `# test: BINARY NAME`, says
-# which test must notice. The sources themselves are not touched: one copy of them is kept in the
+# tests/without/FAULT.patch takes the defence out. Its first line, `# test: BINARY NAME`, says
+# which test must notice, and its second, `# says: WORDS`, what must stand in that test's report:
+# a test that fails for another reason has not noticed anything. The sources themselves are not touched: one copy of them is kept in the
 # folder of built programs, is patched there, and is built into a folder of its own, so that only
 # what a patch changes is built again and the real program stays where it is.
 set -eu
@@ -41,7 +42,7 @@ unnoticed() {
 }
 
 without() {
-  read -r _ _ binary name < "tests/without/$fault.patch"
+  { read -r _ _ binary name; read -r _ _ words; } < "tests/without/$fault.patch"
   refresh
   patch --directory "$copy" --strip 1 --quiet < "tests/without/$fault.patch" > "$log" 2>&1 ||
     { unnoticed "the patch does not apply"; return; }
@@ -55,6 +56,8 @@ without() {
   # A test that could not run at all has not noticed anything.
   grep -q "^test result: FAILED. 0 passed; 1 failed" "$log" ||
     { unnoticed "$binary: $name did not run"; return; }
+  grep -qF -- "$words" "$log" ||
+    { unnoticed "$binary: $name fails, and does not say: $words"; return; }
   echo "$fault  noticed  $binary: $name"
   grep -A 2 "panicked at" "$log" | sed 's/^/     /' | cut -c -200 | head -n 3
 }
