@@ -50,14 +50,18 @@ pub const USE_LIST: &str = "--use-list";
 
 /// Settings of a loading session beside [`super::tables::session_settings`]: pg_restore's own,
 /// no wait for the disk at each commit (the swap's commit waits for all of them), and no event
-/// triggers where the server can leave them out: they are the restored database's, for its users.
+/// triggers, which are the restored database's, for its users.
 pub fn load_settings(version: Version) -> Vec<(String, String)> {
-    let mut settings =
+    let settings =
         vec![("check_function_bodies", "off"), ("xmloption", "content"), ("synchronous_commit", "off")];
-    if version.major() >= 17 {
-        settings.push(("event_triggers", "off"));
-    }
-    settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let own = settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    own.chain(restore_settings(version)).collect()
+}
+
+/// Settings of pg_restore's sessions: without event triggers where the server can leave them out.
+/// They are made before views are filled, and may forbid that, or anybody to come in.
+pub fn restore_settings(version: Version) -> Option<(String, String)> {
+    (version.major() >= 17).then(|| ("event_triggers".to_owned(), "off".to_owned()))
 }
 
 /// Gives text of an archive as statements of a session take it: turned into UTF-8 by the

@@ -166,7 +166,8 @@ fn restore_section(
         arguments.push(list.argument());
     }
     arguments.push(archive.argument());
-    let run = request.mover.run(PG_RESTORE, arguments, &request.server.endpoint)?;
+    let settings: Vec<_> = restore_sql::restore_settings(request.server.version()).into_iter().collect();
+    let run = request.mover.run_with_settings(PG_RESTORE, arguments, &request.server.endpoint, &settings)?;
     succeeded(PG_RESTORE, &run.wait()?).context(format!(
         "make the {} part of `{}`",
         section.name(),
