@@ -9,7 +9,7 @@ use crate::{
 };
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
-use pgbackup_wire::{Endpoint, Failure};
+use pgbackup_wire::{Endpoint, Failure, text};
 use postgres_protocol::{
     authentication::{
         md5_hash,
@@ -91,10 +91,7 @@ fn attempt(
     let cannot = |error| Trouble::fatal(format!("cannot reach the server at `{}`: {error}", endpoint.host));
     let mut connection = Connection::open(endpoint).map_err(cannot)?;
     let mut out = BytesMut::new();
-    let own = [("user", endpoint.user.as_str()), ("database", database)];
-    let all = own.into_iter().chain(settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    frontend::startup_message(all, &mut out).map_err(Trouble::fatal)?;
-    connection.send(&out)?;
+    connection.send(&startup(&endpoint.user, database, settings)?)?;
 
     let mut scram: Option<ScramSha256> = None;
     loop {
@@ -173,6 +170,24 @@ fn greeted(mut connection: Connection, endpoint: &Endpoint) -> Result<Attempt, T
     let cancelling = connection.cancelling(endpoint, key.0, key.1).map_err(Trouble::fatal)?;
     let backend_pid = u32::try_from(key.0).unwrap_or_default();
     Ok(Attempt::Done(Box::new(LoggedIn { connection, cancelling, backend_pid, parameters })))
+}
+
+/// The first message of a session: length, version 3.0 of the protocol, names and values.
+fn startup(user: &str, database: &str, settings: &[(String, String)]) -> Result<Vec<u8>, Trouble> {
+    let own = [("user", user), ("database", database)];
+    let all = own.into_iter().chain(settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let mut body = (3_u32 << 16).to_be_bytes().to_vec();
+    for word in all.flat_map(|(name, value)| [name, value]) {
+        let word = text::to_bytes(word);
+        if word.contains(&0) {
+            return Err(Trouble::fatal("a name or a setting of the session holds a byte 0"));
+        }
+        body.extend_from_slice(&word);
+        body.push(0);
+    }
+    body.push(0);
+    let length = u32::try_from(body.len() + 4).map_err(Trouble::fatal)?;
+    Ok([&length.to_be_bytes()[..], &body].concat())
 }
 
 fn unexpected() -> Trouble {

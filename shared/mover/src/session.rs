@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
-use pgbackup_wire::{Failure, Reply};
+use pgbackup_wire::{Failure, Reply, text};
 use postgres_protocol::message::{
     backend::{DataRowBody, Message},
     frontend,
@@ -72,9 +72,14 @@ impl Session {
     }
 
     pub fn begin(&mut self, sql: &str) -> Result<(), Trouble> {
-        let mut out = BytesMut::new();
-        frontend::query(sql, &mut out).map_err(Trouble::plain)?;
-        self.connection.send(&out)
+        let sql = text::to_bytes(sql);
+        if sql.contains(&0) {
+            return Err(Trouble::plain("a statement holds a byte 0"));
+        }
+        // Tag, length with itself and without the tag, statement, end.
+        let length = i32::try_from(sql.len() + 5).map_err(Trouble::plain)?;
+        let message = [&b"Q"[..], &length.to_be_bytes(), &sql, b"\0"].concat();
+        self.connection.send(&message)
     }
 
     /// Takes messages until the server is ready again; gives the command tag. `answer` holds

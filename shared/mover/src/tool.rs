@@ -13,6 +13,7 @@ use crate::{channel::Busy, child::Running, password::Passwords, processes, sessi
 use pgbackup_wire::{
     Argument, Endpoint, FrameKind, Reply,
     frame::{self, HEADER_BYTES},
+    text,
 };
 use rustix::{
     fs::{MemfdFlags, memfd_create},
@@ -20,9 +21,13 @@ use rustix::{
 };
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Read},
-    os::{fd::AsRawFd, unix::process::ExitStatusExt},
+    os::{
+        fd::AsRawFd,
+        unix::{ffi::OsStrExt, process::ExitStatusExt},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -80,8 +85,8 @@ pub fn run(task: &Task<'_>, run: &Run, files: &Files, passwords: &Passwords) -> 
     let mut open = Vec::new();
     for argument in &run.arguments {
         match argument {
-            Argument::Text(text) => {
-                command.arg(text);
+            Argument::Text(argument) => {
+                command.arg(OsStr::from_bytes(&text::to_bytes(argument)));
             }
             Argument::File(channel) => {
                 let file = files.get(*channel).ok_or_else(|| {

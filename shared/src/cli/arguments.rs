@@ -3,7 +3,12 @@
 //! In help texts `{plugin}` stands for the plugin as people call it; [`tree`] puts the name in.
 
 use super::command;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use crate::postgres::server_text;
+use clap::{
+    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+};
+use std::os::unix::ffi::OsStringExt;
 
 /// Back up and restore PostgreSQL servers that run in containers
 #[derive(Debug, Parser)]
@@ -42,6 +47,11 @@ Exit status:
   6    somebody else holds the lock
   125  the command line is wrong
   130  cancelled";
+
+/// Takes the name of a database as it was typed, byte for byte: it need not be UTF-8.
+pub(super) fn database_name() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|name| server_text::from_bytes(&name.into_vec()).into_owned())
+}
 
 /// Options that every command takes.
 #[derive(Args, Clone, Debug)]

@@ -16,7 +16,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     event::Event,
     method::logical::{Previous, ReadDatabase, ReadRequest, Store, read_database, run_to_end},
-    postgres::{DatabaseInfo, PG_DUMP, PG_DUMPALL, tables},
+    postgres::{DatabaseInfo, PG_DUMP, PG_DUMPALL, globals_script, tables},
     repository::{NewSnapshot, Repository, StoredFile, Writer},
     target::Target,
 };
@@ -164,7 +164,10 @@ impl Creation<'_, '_> {
         }
         let step = "read roles, settings and tablespaces".to_owned();
         self.at.observer.event(&Event::Step { what: step });
-        let globals_sql = Self::globals_sql(reached, writer, state.globals.with_passwords)?;
+        let globals_sql = match globals_script(&state.globals, reached.server.version())? {
+            Some(script) => store_small(writer, &script)?,
+            None => Self::globals_sql(reached, writer, state.globals.with_passwords)?,
+        };
         let earlier = backups::Earlier::open(self.repository, self.target)?;
         let mut databases = Vec::new();
         let mut outcomes = Vec::new();

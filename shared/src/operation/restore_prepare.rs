@@ -11,7 +11,7 @@ use crate::{
     mover::ServerSession,
     postgres::{
         DatabaseInfo, GlobalsPlan, Version, archive::Contents, available_extensions,
-        collation_of_database_exists, identifier, literal, plan_globals,
+        collation_of_database_exists, identifier, literal, plan_globals, server_text,
     },
 };
 use std::collections::BTreeSet;
@@ -132,6 +132,7 @@ pub(super) fn plan(
     }
     leftovers(&mut plan, state, &activity);
     server_obstacles(&mut plan, reached, manifest);
+    spelling(&mut plan, &globals, chosen);
     for one in chosen {
         database_obstacles(&mut plan, request, one, &activity, run);
         needs(&mut plan, session, server.version(), server.in_recovery, state, &globals, one)?;
@@ -297,6 +298,28 @@ fn needs(
         );
     }
     Ok(())
+}
+
+/// A name that is not UTF-8 was made by a session in another encoding. Sessions of ours are in
+/// UTF-8 and cannot say it, but for what is in a database: that is restored in its own encoding.
+fn spelling(plan: &mut RestorePlan, globals: &GlobalsPlan, chosen: &[Chosen<'_>]) {
+    let is_utf8 = |name: &str| !name.chars().any(|letter| server_text::byte_of(letter).is_some());
+    let mut add = |what: String, hint: &str| plan.obstacles.push(Obstacle { what, hint: Some(hint.into()) });
+    for one in chosen {
+        let owner = &one.record.properties.owner;
+        if !is_utf8(&one.name) {
+            let what = format!("the name of database `{}` is not UTF-8", one.name);
+            add(what, "restore it alone with `-d`, under another name with `--into`");
+        } else if !is_utf8(owner) {
+            let what =
+                format!("the name of role `{owner}`, which owns database `{}`, is not UTF-8", one.name);
+            add(what, "give the role another name before the backup, or load an export for another owner");
+        }
+    }
+    for role in globals.roles.iter().filter(|role| !is_utf8(role)) {
+        let what = format!("the name of role `{role}` is not UTF-8, and there is no such role here");
+        add(what, "make it from a session in its own encoding");
+    }
 }
 
 /// A full disk would stop the databases that are in service.

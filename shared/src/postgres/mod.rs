@@ -21,6 +21,7 @@ mod database_sql;
 mod databases;
 mod extensions;
 mod globals;
+mod globals_script;
 mod globals_sql;
 mod mark;
 mod probe;
@@ -43,8 +44,10 @@ pub use extensions::{
     available_extensions, collation_of_database_exists, installed_extensions, role_names, tablespace_names,
 };
 pub use globals::globals;
+pub use globals_script::globals_script;
 pub use globals_sql::{GlobalsPlan, Statement, plan_globals};
 pub use mark::{Mark, MarkKind};
+pub use pgbackup_wire::text as server_text;
 pub use probe::{Door, Server, probe};
 pub use query::{Query, Row, Table};
 pub use quote::{conninfo, identifier, literal};

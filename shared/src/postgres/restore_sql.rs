@@ -6,8 +6,9 @@ use super::{
     tables,
     version::Version,
 };
-use crate::error::{Context as _, Result};
+use crate::error::Result;
 use base64::Engine as _;
+use pgbackup_wire::text;
 
 /// The part of an archive that pg_restore makes in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +66,15 @@ pub fn restore_settings(version: Version) -> Option<(String, String)> {
 }
 
 /// Gives text of an archive as statements of a session take it: turned into UTF-8 by the
-/// server's own tables where it is in another encoding.
+/// server's own tables where it is in another encoding. Where the server turns nothing, bytes
+/// that are not UTF-8 are kept as they are ([`pgbackup_wire::text`]).
 ///
 /// # Errors
 ///
-/// When the server cannot turn it, or the archive's encoding is SQL_ASCII and the text is not
-/// UTF-8.
+/// When the server cannot turn it.
 pub fn text_of_archive(session: &mut dyn Query, bytes: &[u8], encoding: &str) -> Result<String> {
     if bytes.is_ascii() || tables::is_unconverted(encoding) || encoding == "UTF8" {
-        return String::from_utf8(bytes.to_vec()).context("read a name of the contents");
+        return Ok(text::from_bytes(bytes).into_owned());
     }
     let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
     let sql = format!(

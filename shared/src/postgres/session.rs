@@ -8,7 +8,11 @@ use crate::{
     error::Result,
     mover::{Mover, Rows, ServerSession},
 };
-use pgbackup_wire::message::{Endpoint, Environment};
+use pgbackup_wire::{
+    message::{Endpoint, Environment},
+    text,
+};
+use std::borrow::Cow;
 
 /// Settings of a session that reads facts: text in UTF-8, and nothing that waits for long.
 const SETTINGS: [(&str, &str); 3] =
@@ -26,7 +30,13 @@ impl Query for ServerSession<'_> {
 
 impl From<Rows> for Table {
     fn from(rows: Rows) -> Self {
-        Self { columns: rows.columns, rows: rows.rows }
+        // What is not UTF-8 is written so that its bytes come back in a statement.
+        let value = |bytes: Vec<u8>| match text::from_bytes(&bytes) {
+            Cow::Borrowed(_) => bytes,
+            Cow::Owned(text) => text.into_bytes(),
+        };
+        let row = |row: Vec<Option<Vec<u8>>>| row.into_iter().map(|bytes| bytes.map(value)).collect();
+        Self { columns: rows.columns, rows: rows.rows.into_iter().map(row).collect() }
     }
 }
 

@@ -50,8 +50,8 @@ pub fn session_settings(
     settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Whether the server has no conversion between this encoding of a database and UTF8. Names in
-/// such a database must be UTF-8 (or ASCII) by themselves; data need not.
+/// Whether the server has no conversion between this encoding of a database and UTF8. Names and
+/// data in such a database may be any bytes.
 ///
 /// Source: the manual's "Character Set Support", table "Built-In Client/Server Character Set
 /// Conversions".

@@ -41,6 +41,6 @@ pub use restore::{restore_plan, restored, restored_json};
 pub use sink::Sink;
 pub use table::{Table, fields};
 pub use targets::{targets, targets_json};
-pub use text::{branded, harmless, plural};
+pub use text::{branded, harmless, harmless_json, plural};
 pub use undo::{undo_plan, undone, undone_json};
 pub use units::{age, seconds, size};

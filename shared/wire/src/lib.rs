@@ -17,6 +17,7 @@ mod error;
 pub mod frame;
 pub mod message;
 pub mod payload;
+pub mod text;
 
 pub use chunk::{ChunkId, ChunksHash};
 pub use credit::{Receipts, WINDOW_IN, WINDOW_OUT, Window};

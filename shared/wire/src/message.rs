@@ -5,6 +5,9 @@
 //! file held in memory. Commands of one channel are done in their order; channels are
 //! independent of each other. Bulk data travels in frames of its own kinds
 //! ([`FrameKind::Data`](crate::FrameKind), `Blob`, `Known`), under the channel's credit.
+//!
+//! Statements, names of databases and arguments are text as [`text`](crate::text) makes it of
+//! bytes; the mover turns them into the bytes again. Rows come as the server sent them.
 
 use serde::{Deserialize, Serialize};
 

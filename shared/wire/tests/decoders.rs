@@ -5,7 +5,7 @@
 use pgbackup_wire::{
     ChunkId, Command, CutSizes, Cutter, FrameKind, Hello, Reply, Summary,
     frame::{self, HEADER_BYTES, Header},
-    payload,
+    payload, text,
 };
 use proptest::prelude::*;
 
@@ -42,6 +42,20 @@ proptest! {
         let _ = payload::read_message::<Reply>(&out);
         out.truncate(at);
         let _ = payload::read_message::<Reply>(&out);
+    }
+
+    #[test]
+    fn any_bytes_of_a_server_come_back_from_the_text_that_stands_for_them(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let shown = text::from_bytes(&bytes);
+        let back = text::to_bytes(&shown).into_owned();
+        prop_assert_eq!(&back, &bytes);
+        prop_assert_eq!(text::from_bytes(&back).into_owned(), shown.into_owned());
+    }
+
+    #[test]
+    fn any_text_of_a_server_comes_back(name in "\\PC{0,20}|[\u{ef70}-\u{f00f}]{0,8}") {
+        let back = text::to_bytes(&text::from_bytes(name.as_bytes())).into_owned();
+        prop_assert_eq!(back, name.into_bytes());
     }
 
     #[test]

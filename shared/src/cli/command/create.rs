@@ -3,7 +3,12 @@
 use super::place::{Attributes, MoverPlace};
 use crate::{
     catalog,
-    cli::{arguments::Format, caller::Caller, choose::Wanted, several::Several},
+    cli::{
+        arguments::{Format, database_name},
+        caller::Caller,
+        choose::Wanted,
+        several::Several,
+    },
     error::Result,
     operation::{CreateRequest, create},
     report,
@@ -24,7 +29,7 @@ pub(in crate::cli) struct CreateArgs {
     pub name: Option<String>,
 
     /// Back up only this database (can be repeated) [default: the whole server]
-    #[arg(short, long = "database", value_name = "DATABASE")]
+    #[arg(short, long = "database", value_name = "DATABASE", value_parser = database_name())]
     pub databases: Vec<String>,
 
     /// Sessions that read at once [default: from the server's processors, 4 at most]

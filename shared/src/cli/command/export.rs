@@ -1,7 +1,10 @@
 //! `export`: a backup becomes files that pg_restore reads.
 
 use crate::{
-    cli::{arguments::Format, caller::Caller},
+    cli::{
+        arguments::{Format, database_name},
+        caller::Caller,
+    },
     error::Result,
     operation::{ExportRequest, export},
     report,
@@ -22,7 +25,7 @@ pub(in crate::cli) struct ExportArgs {
     pub folder: PathBuf,
 
     /// Write only this database (can be repeated) [default: all]
-    #[arg(short, long = "database", value_name = "DATABASE")]
+    #[arg(short, long = "database", value_name = "DATABASE", value_parser = database_name())]
     pub databases: Vec<String>,
 
     #[command(flatten)]

@@ -4,7 +4,7 @@ use super::place::{Attributes, MoverPlace};
 use crate::{
     catalog,
     cli::{
-        arguments::{Consent, Format},
+        arguments::{Consent, Format, database_name},
         caller::Caller,
         choose::Wanted,
         consent::Decision,
@@ -26,11 +26,11 @@ pub(in crate::cli) struct RestoreArgs {
     pub backup: String,
 
     /// Restore only this database (can be repeated) [default: all but template1]
-    #[arg(short, long = "database", value_name = "DATABASE")]
+    #[arg(short, long = "database", value_name = "DATABASE", value_parser = database_name())]
     pub databases: Vec<String>,
 
     /// Restore the one database under this name, which must be free
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = database_name())]
     pub into: Option<String>,
 
     /// The container, by name or by the beginning of its id [default: where the backup is from]

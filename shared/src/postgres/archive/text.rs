@@ -1,6 +1,7 @@
 //! A string of an archive: bytes in the dumped database's encoding.
 
 use crate::error::{Error, Result};
+use pgbackup_wire::text;
 use std::fmt;
 
 /// Text in the archive's encoding, which need not be UTF-8 (see [`super::Contents::encoding`]).
@@ -26,7 +27,7 @@ impl Text {
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        f.write_str(&text::from_bytes(&self.0))
     }
 }
 
