@@ -11,7 +11,7 @@ use crate::{
     error::{Context, Error, Kind, Result},
     event::{Event, Observer},
     operation::{AtRepository, Surroundings},
-    report::{Progress, Sink, Style, Work},
+    report::{Progress, Sink, Style, Work, harmless_json},
     repository::{self, Created, Repository},
     target::Runtime,
 };
@@ -142,6 +142,8 @@ impl<'a> Caller<'a> {
     /// Writes data to standard output. That nobody reads it any more is not an error: `head` may.
     pub fn print(&self, text: &str) -> Result<()> {
         self.progress.clear();
+        // What is text is harmless by now; JSON is made so here.
+        let text = harmless_json(text);
         let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         match written {

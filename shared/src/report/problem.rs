@@ -1,6 +1,6 @@
 //! Errors as people and programs read them.
 
-use super::text::{branded, harmless};
+use super::text::{branded, harmless, harmless_json};
 use crate::error::{Error, Kind};
 use serde_json::json;
 use std::fmt::Write;
@@ -32,15 +32,15 @@ pub fn problem(error: &Error, brand: &str) -> String {
 /// Returns an error as one line of JSON, like the events of `--progress json`.
 pub fn problem_json(error: &Error, brand: &str) -> String {
     let branded_all = |texts: &[String]| texts.iter().map(|text| branded(text, brand)).collect::<Vec<_>>();
-    json!({
+    let error = json!({
         "event": "error",
         "kind": kind(error.kind),
         "what": branded(&error.what, brand),
         "causes": branded_all(&error.causes),
         "hints": branded_all(&error.hints),
         "notes": branded_all(&error.notes),
-    })
-    .to_string()
+    });
+    harmless_json(&error.to_string()).into_owned()
 }
 
 fn kind(kind: Kind) -> &'static str {

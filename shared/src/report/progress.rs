@@ -6,7 +6,7 @@
 use super::{
     bars::Bars,
     sink::Sink,
-    text::{branded, harmless},
+    text::{branded, harmless, harmless_json},
     units,
 };
 use crate::{
@@ -100,12 +100,12 @@ impl Progress {
     }
 
     fn object(&self, value: &serde_json::Value) {
-        self.sink.write(&format!("{value}\n"));
+        self.sink.write(&harmless_json(&format!("{value}\n")));
     }
 
     fn json(&self, event: &Event) {
         if let Ok(line) = serde_json::to_string(event) {
-            self.sink.write(&format!("{line}\n"));
+            self.sink.write(&harmless_json(&format!("{line}\n")));
         }
     }
 
