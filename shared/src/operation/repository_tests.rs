@@ -1,8 +1,9 @@
 //! Verbs that work on the repository alone, on a small backup made here.
 
 use super::{
-    AtRepository, DeleteRequest, ExportRequest, InspectRequest, RepoCheckRequest, VerifyRequest, delete,
-    export::export, inspect::inspect, list::list, repo_check::repo_check, repo_prune, verify::verify,
+    AtRepository, DeleteRequest, ExportRequest, InspectRequest, RepoCheckRequest, Restore, RestoreRequest,
+    Surroundings, VerifyRequest, delete, export::export, inspect::inspect, list::list,
+    repo_check::repo_check, repo_prune, verify::verify,
 };
 use crate::{
     cancel::Cancel,
@@ -17,6 +18,8 @@ use crate::{
         Depth, Repository, StoredFile, Writer,
         tests::{Place, again, blob, files_below, named},
     },
+    target::Target,
+    testing::FakeRuntime,
 };
 use pgbackup_wire::{ChunkId, ChunksHash};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -70,6 +73,17 @@ fn small(writer: &Writer, path: &[&str], content: &[u8]) -> StoredFile {
 
 /// A backup with one table a database; the manifest claims `claimed` rows more than there are.
 fn back_up(repository: &Repository, name: &str, databases: &[&str], claimed: u64) {
+    back_up_edited(repository, name, databases, claimed, &|_| ());
+}
+
+/// The same, with somebody's hand in the manifest after its hash was taken.
+fn back_up_edited(
+    repository: &Repository,
+    name: &str,
+    databases: &[&str],
+    claimed: u64,
+    edit: &dyn Fn(&mut Manifest),
+) {
     let _lock = repository.lock_shared("create", &SystemClock).unwrap();
     let writer = repository.writer().unwrap();
     let mut files = vec![small(&writer, &["globals.sql"], b"-- roles\n")];
@@ -88,7 +102,7 @@ fn back_up(repository: &Repository, name: &str, databases: &[&str], claimed: u64
             ..DatabaseRecord::default()
         });
     }
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         schema: SCHEMA,
         name: name.to_owned(),
         started: "2026-11-21T10:00:00Z".to_owned(),
@@ -103,8 +117,9 @@ fn back_up(repository: &Repository, name: &str, databases: &[&str], claimed: u64
         tools: BTreeMap::new(),
     };
     let text = serde_json::to_vec(&manifest).unwrap();
-    files.push(small(&writer, &["manifest.json"], &text));
     let description = Record::of(&manifest, &text, writer.new_bytes(), 1.0).to_description().unwrap();
+    edit(&mut manifest);
+    files.push(small(&writer, &["manifest.json"], &serde_json::to_vec(&manifest).unwrap()));
     writer.commit(files, crate::repository::NewSnapshot { description, ..named(name) }).unwrap();
 }
 
@@ -150,6 +165,43 @@ fn a_backup_with_fewer_rows_than_were_read_does_not_verify() {
     let error = verified(&repository, "one").unwrap_err();
     assert_eq!(error.kind, Kind::Damage);
     assert!(error.causes[0].contains("500 rows, and 501"), "{error}");
+}
+
+#[test]
+fn a_backup_whose_manifest_was_edited_is_refused_by_every_verb_before_a_server_is_asked_anything() {
+    let place = Place::new();
+    let repository = place.repository();
+    back_up_edited(&repository, "edited", &["shop"], 0, &|manifest| {
+        manifest.databases[0].tables.clear();
+    });
+    let (cancel, folder) = (Cancel::default(), place.path().join("export"));
+    let at = at(&repository, &cancel);
+
+    let runtime = FakeRuntime::new(|_| 0);
+    let request = RestoreRequest { backup: "edited".to_owned(), ..RestoreRequest::default() };
+    let surroundings = Surroundings {
+        runtime: &runtime,
+        platform: "docker",
+        host: "here",
+        clock: &SystemClock,
+        observer: &Silent,
+        cancel: &cancel,
+    };
+    let restored = Restore::prepare(&surroundings, &repository, &Target::default(), &request).err().unwrap();
+    let inspected = inspect(&at, &InspectRequest { backup: "edited".to_owned() }).unwrap_err();
+    let exported = export(
+        &at,
+        &ExportRequest { backup: "edited".to_owned(), folder: folder.clone(), databases: Vec::new() },
+    )
+    .unwrap_err();
+    let verified = verified(&repository, "edited").unwrap_err();
+
+    for error in [restored, inspected, exported, verified] {
+        assert_eq!(error.kind, Kind::Damage, "{error}");
+        assert!(error.to_string().contains("its hash is not the one on record"), "{error}");
+    }
+    assert!(runtime.executed().is_empty());
+    assert!(!folder.exists());
 }
 
 #[test]

@@ -20,6 +20,8 @@ mod text;
 mod write;
 
 #[cfg(test)]
+mod lying_lengths;
+#[cfg(test)]
 mod tests;
 
 pub use contents::{ArchiveVersion, Contents, DataState, Extra, Format, Moment, Section, TocEntry};
