@@ -17,6 +17,7 @@ packages=
 need() { command -v "$1" > /dev/null || packages="$packages $2"; }
 need cc build-essential; need python3 python3; need restic restic; need jq jq; need debootstrap debootstrap
 need apt-file apt-file; need patch patch; need diff diffutils; need zstd zstd; need curl curl
+need xz xz-utils
 if [ -n "$packages" ]; then
   root_on_debian || fail "these Debian packages are missing:$packages" "sudo apt-get install$packages"
   apt-get update -qq
@@ -46,6 +47,8 @@ IMAGES
 for layout in busybox bitnami readonly; do
   docker image inspect "pgbackup-layout:$layout" > /dev/null 2>&1 || { tests/images/layouts/build.sh; break; }
 done
+say "S3 server"
+tests/s3/server.sh || echo "without it the tests on S3 are skipped, and fail where CI is set"
 [ "${1:-}" != setup ] || exit 0
 
 passed=0 failed=0 results=$(mktemp -d)

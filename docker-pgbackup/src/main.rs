@@ -7,7 +7,7 @@ use docker_pgbackup::{
 };
 use pgbackup_engine::{
     cancel::Cancel,
-    cli::{self, Environment, Host, Term},
+    cli::{self, Environment, Host, S3Variables, Term},
     clock::SystemClock,
     error::{Error, Kind, Result},
     target::Runtime,
@@ -86,6 +86,7 @@ fn environment() -> Environment {
         xdg_data_home: path("XDG_DATA_HOME"),
         xdg_config_home: path("XDG_CONFIG_HOME"),
         repository: text("PGBACKUP_REPOSITORY"),
+        s3: S3Variables::read(&text),
         no_color: text("NO_COLOR").is_some(),
         term: text("TERM"),
         columns: text("COLUMNS").and_then(|columns| columns.parse().ok()).or(width),

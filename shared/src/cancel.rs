@@ -1,9 +1,12 @@
 //! How the user's wish to stop reaches a thread that is blocked in a read.
 
 use crate::error::{Error, Result};
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 type Waker = Box<dyn Fn() + Send + Sync>;
@@ -17,6 +20,12 @@ struct State {
 /// A flag that is raised once, and wakes those who registered.
 #[derive(Clone, Default)]
 pub struct Cancel(Arc<State>);
+
+impl fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cancel").field(&self.is_cancelled()).finish()
+    }
+}
 
 impl Cancel {
     /// Raises the flag and calls every waker, each time it is called.

@@ -6,9 +6,10 @@
 
 use anyhow::{Context, Result, anyhow};
 use pgbackup_engine::{
+    cancel::Cancel,
     catalog::{self, Record},
     clock::SystemClock,
-    repository::{NewSnapshot, Options, StoredFile, open},
+    repository::{NewSnapshot, Options, S3Variables, StoredFile, open},
 };
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ fn main() -> Result<()> {
         keys_folder: keys_folder.into(),
         known_places_file: memory.path().join("places.json"),
         password: None,
+        s3: S3Variables::read(&|name| std::env::var(name).ok()),
+        cancel: Cancel::default(),
         host: "bench".to_owned(),
     })?;
     let backups = catalog::list(&repository)?;

@@ -16,6 +16,8 @@ pub mod compare;
 pub mod faults;
 pub mod plugin;
 pub mod repository;
+pub mod s3;
+pub mod s3_proxy;
 pub mod server;
 pub mod zoo;
 

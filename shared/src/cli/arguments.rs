@@ -59,8 +59,10 @@ pub(super) fn database_name() -> impl TypedValueParser<Value = String> {
 pub(super) struct Global {
     /// Where backups are kept [default: PGBACKUP_REPOSITORY, else a folder in your home]
     ///
-    /// A path. Without it PGBACKUP_REPOSITORY counts, then pgbackup/repository in XDG_DATA_HOME
-    /// (~/.local/share).
+    /// A path, or a place in S3: s3:https://HOST/BUCKET/PREFIX, or s3://BUCKET/PREFIX for AWS and
+    /// AWS_ENDPOINT_URL. Key and secret come from where AWS's own tools look: AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY, else the profile AWS_PROFILE in ~/.aws. Without it PGBACKUP_REPOSITORY
+    /// counts, then pgbackup/repository in XDG_DATA_HOME (~/.local/share).
     #[arg(long, global = true, value_name = "PLACE")]
     pub repository: Option<String>,
 

@@ -94,7 +94,7 @@ impl<'a> Caller<'a> {
         let (repository, created) = repository::open_or_create(&self.repository_options()?)?;
         if let Created::Yes { key_file: Some(key_file) } = created {
             self.progress.event(&Event::RepositoryCreated {
-                path: repository.path().display().to_string(),
+                path: repository.place().to_owned(),
                 key_file: key_file.display().to_string(),
             });
         }
@@ -108,6 +108,8 @@ impl<'a> Caller<'a> {
             keys_folder: places.keys_folder,
             known_places_file: places.known_places_file,
             password: None,
+            s3: self.environment.s3.clone(),
+            cancel: self.cancel.clone(),
             host: self.environment.host_name.clone(),
         })
     }

@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
 };
 
+pub use crate::repository::S3Variables;
 pub use dialoguer::console::Term;
 
 /// The caller's world: arguments, environment, streams, clock and the platform.
@@ -53,6 +54,8 @@ pub struct Environment {
     pub xdg_config_home: Option<PathBuf>,
     /// `PGBACKUP_REPOSITORY`.
     pub repository: Option<String>,
+    /// What AWS's own tools would read.
+    pub s3: S3Variables,
     /// Whether `NO_COLOR` is set to anything.
     pub no_color: bool,
     /// `TERM`.

@@ -21,6 +21,6 @@ mod run;
 mod several;
 mod usage;
 
-pub use host::{Environment, Host, Term};
+pub use host::{Environment, Host, S3Variables, Term};
 pub use reference::reference;
 pub use run::main;

@@ -44,6 +44,7 @@ pub fn repo_check(at: &AtRepository<'_>, request: RepoCheckRequest) -> Result<Re
     let _lock = at.repository.lock_shared("repo check", at.clock)?;
     let report = at.repository.check(request.depth)?;
     at.cancel.check()?;
+    at.repository.require_answers()?;
     let mut damage: Vec<_> = report.damage.into_iter().map(|finding| finding.what).collect();
     let backups = catalog::list(at.repository)?;
     let reader = at.repository.reader()?;
@@ -62,6 +63,7 @@ pub fn repo_check(at: &AtRepository<'_>, request: RepoCheckRequest) -> Result<Re
     if damage.is_empty() {
         return Ok(RepoCheckOutcome { backups: backups.len() as u64, remarks: report.remarks });
     }
+    at.repository.require_answers()?;
     let error = Error::new(Kind::Damage, "the repository is damaged");
     Err(damage
         .into_iter()

@@ -73,8 +73,10 @@ pub fn verify(at: &AtRepository<'_>, request: &VerifyRequest) -> Result<VerifyOu
     let backup = catalog::find(&backups, &request.backup)?.clone();
     let _lock = at.repository.lock_shared("verify", at.clock)?;
     let reader = at.repository.reader()?;
-    let manifest =
-        catalog::read_manifest(&reader, &backup).map_err(|error| damaged(&backup, [error.to_string()]))?;
+    let manifest = catalog::read_manifest(&reader, &backup).or_else(|error| {
+        at.repository.require_answers()?;
+        Err(damaged(&backup, [error.to_string()]))
+    })?;
     let checked = Checked::read(at, &reader, &backup)?;
     let (databases, mut damage) = checked.compare(&reader, &backup, &manifest);
     damage.extend(verify_headers::describe(
@@ -85,6 +87,7 @@ pub fn verify(at: &AtRepository<'_>, request: &VerifyRequest) -> Result<VerifyOu
         &manifest,
     ));
     if !damage.is_empty() {
+        at.repository.require_answers()?;
         return Err(damaged(&backup, damage));
     }
     let seconds = at.clock.now().duration_since(started).as_secs_f64();
@@ -149,6 +152,9 @@ impl Checked {
         let bytes = ids.iter().filter_map(|id| reader.raw_length(id)).map(u64::from).sum();
         let states = Mutex::new(vec![Ok(Counted::default()); ids.len()]);
         read_back(at, reader, &ids, bytes, &|position, content| {
+            if content.is_err() {
+                at.repository.require_answers()?;
+            }
             let state = content.map(|content| counted(&content)).map_err(|error| error.to_string());
             if let Some(place) = states.lock().unwrap_or_else(PoisonError::into_inner).get_mut(position) {
                 *place = state;

@@ -5,7 +5,14 @@
 //! fails is only logged, so a folder that cannot be read looks empty, and a prune would then
 //! remove everything; it opens a pack anew for each chunk. And it knows no locks.
 
-use super::{door::sync_folder, lock_file, lock_guard::Guard, opening::OURS};
+use super::{
+    door::sync_folder,
+    files::{Files, Leftover},
+    lock_file,
+    lock_guard::Guard,
+    opening::OURS,
+};
+use crate::error::{Context, Error, Result};
 use bytes::Bytes;
 use rustic_backend::LocalBackend;
 use rustic_core::{
@@ -54,7 +61,7 @@ impl LocalFiles {
 
     /// Files that a killed writer was in the middle of: their names are not ids. Of the small
     /// ones beside lock files only the old: somebody may be writing one to ask for the lock.
-    pub(super) fn leftovers(&self) -> io::Result<Vec<(PathBuf, u64)>> {
+    fn unfinished(&self) -> io::Result<Vec<(PathBuf, u64)>> {
         let mut found = Vec::new();
         for kind in ALL_FILE_TYPES {
             Self::collect_leftovers(&self.folder.join(kind.dirname()), &mut found)?;
@@ -68,7 +75,10 @@ impl LocalFiles {
             let Ok(metadata) = entry.metadata() else { continue };
             let old = metadata.modified()?.elapsed().is_ok_and(|age| age > lock_file::STALE_AFTER);
             let name = entry.file_name();
-            if old && (name.as_bytes().starts_with(b".") || name.as_bytes().ends_with(b".time")) {
+            if old
+                && (name.as_bytes().starts_with(b".")
+                    || name.as_bytes().ends_with(lock_file::TIME.as_bytes()))
+            {
                 found.push((entry.path(), metadata.len()));
             }
         }
@@ -133,6 +143,27 @@ impl LocalFiles {
             }
         }
         Ok(())
+    }
+}
+
+impl Files for LocalFiles {
+    fn leftovers(&self) -> Result<Vec<Leftover>> {
+        let found = self.unfinished().context("look for unfinished files")?.into_iter();
+        Ok(found
+            .map(|(path, length)| Leftover { name: path.to_string_lossy().into_owned(), length })
+            .collect())
+    }
+
+    fn remove_leftover(&self, leftover: &Leftover) -> Result<()> {
+        fs::remove_file(&leftover.name).context(format!("remove the unfinished file `{}`", leftover.name))
+    }
+
+    fn trouble(&self) -> Option<Error> {
+        None
+    }
+
+    fn readers(&self) -> usize {
+        1
     }
 }
 

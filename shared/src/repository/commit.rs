@@ -9,7 +9,7 @@ use super::{
 };
 use crate::error::{Context, Error, Result};
 use jiff::tz::TimeZone;
-use rustic_core::{FileType, StringList, TreeId, WriteBackend as _, repofile::SnapshotFile};
+use rustic_core::{FileType, StringList, TreeId, repofile::SnapshotFile};
 
 impl Writer {
     /// Records the backup: packs, index, trees, and then, when all that is durable, its snapshot.

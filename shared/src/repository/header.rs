@@ -6,12 +6,12 @@
 
 use super::{
     index::{Index, KnownPack},
-    reader::{Reader, damage},
+    reader::Reader,
     seal::OVERHEAD,
 };
 use crate::error::{Context, Error, Kind, Result};
 use pgbackup_wire::ChunkId;
-use rustic_core::{FileType, ReadBackend as _};
+use rustic_core::FileType;
 use std::collections::HashSet;
 
 /// Bytes of the header's length, which ends a pack.
@@ -58,7 +58,7 @@ impl Reader {
     fn header(&self, pack: KnownPack) -> Result<Vec<u8>> {
         let read = |offset, length| {
             let content = self.inner.backend.read_partial(FileType::Pack, &pack.id, false, offset, length);
-            content.context("read the pack").map_err(damage)
+            content.context("read the pack").map_err(|error| self.inner.damage(error))
         };
         let impossible = || Error::new(Kind::Damage, "its length is impossible");
         let end = pack.size.checked_sub(LENGTH).ok_or_else(impossible)?;

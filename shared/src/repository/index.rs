@@ -4,10 +4,10 @@
 //! order of the ids. Ids are hashes, so a lookup guesses the position and is there in a few steps.
 
 use super::{opening::Inner, rustic::from_rustic};
-use crate::error::{Context, Kind, Result};
+use crate::error::{Context, Result};
 use pgbackup_wire::ChunkId;
 use rustic_core::{
-    FileType, Id, ReadBackend,
+    FileType, Id,
     repofile::{BlobType, IndexFile},
 };
 use std::collections::HashMap;
@@ -115,10 +115,8 @@ impl Index {
         let mut packs = Vec::new();
         let (mut data, mut trees) = (Vec::new(), Vec::new());
         for file in inner.rustic.stream_files::<IndexFile>().context("read the repository's index")? {
-            let (_, file) = file.context("read the repository's index").map_err(|mut error| {
-                error.kind = Kind::Damage;
-                error
-            })?;
+            let (_, file) =
+                file.context("read the repository's index").map_err(|error| inner.damage(error))?;
             for pack in file.packs {
                 let size = pack.pack_size();
                 if stored.get(&pack.id) != Some(&size) {

@@ -2,7 +2,7 @@
 
 use super::opening::Repository;
 use crate::error::{Context, Result};
-use rustic_core::{FileType, ReadBackend as _};
+use rustic_core::FileType;
 use serde::Serialize;
 
 /// What a repository is. Sizes are in bytes.
@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct Info {
     /// Its id.
     pub id: String,
-    /// Its folder.
+    /// Its folder, or its place in S3.
     pub path: String,
     /// The file with its key, if it was opened with one.
     pub key_file: Option<String>,
@@ -38,7 +38,7 @@ impl Repository {
         let [packs, passwords, ..] = counts;
         Ok(Info {
             id: self.id().to_owned(),
-            path: self.path().to_string_lossy().into_owned(),
+            path: self.place().to_owned(),
             key_file: self.key_file().map(|file| file.to_string_lossy().into_owned()),
             backups: self.snapshots()?.len() as u64,
             stored_bytes,

@@ -1,16 +1,19 @@
 //! Reads where a repository is: a folder, or a scheme that says which storage.
 
 use crate::error::{Context, Error, Kind, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// A folder of this machine, absolute.
+/// The kind of place that was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Location {
-    path: PathBuf,
+pub(super) enum Location {
+    /// A folder of this machine, absolute.
+    Folder(PathBuf),
+    /// What stands behind `s3:`.
+    S3(String),
 }
 
 impl Location {
-    /// Reads `PATH` or `local:PATH`; a relative path is made absolute.
+    /// Reads `PATH`, `local:PATH` or `s3:...`; a relative path is made absolute.
     ///
     /// # Errors
     ///
@@ -18,12 +21,13 @@ impl Location {
     pub(super) fn parse(text: &str) -> Result<Self> {
         let path = match scheme(text) {
             Some(("local", path)) => path,
+            Some(("s3", place)) => return Ok(Self::S3(place.to_owned())),
             Some((scheme, _)) => {
                 return Err(Error::new(
                     Kind::Usage,
                     format!("repository `{text}`: the scheme `{scheme}:` is not supported"),
                 )
-                .hint("a repository is a folder of this machine: give its path, or `local:PATH`")
+                .hint("a repository is a folder of this machine or a place in S3: give its path, or `s3:https://HOST/BUCKET/PREFIX`")
                 .hint(format!("for a folder with a colon in its name write `./{text}`")));
             }
             None => text,
@@ -32,17 +36,7 @@ impl Location {
             return Err(Error::new(Kind::Usage, "the repository's path is empty"));
         }
         let path = std::path::absolute(path).context(format!("make the path `{path}` absolute"))?;
-        Ok(Self { path })
-    }
-
-    /// The folder.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The folder as text, for messages and as a key of the places that are known.
-    pub(super) fn text(&self) -> String {
-        self.path.to_string_lossy().into_owned()
+        Ok(Self::Folder(path))
     }
 }
 
@@ -60,17 +54,24 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
+    fn folder(text: &str) -> PathBuf {
+        match Location::parse(text).unwrap() {
+            Location::Folder(path) => path,
+            Location::S3(place) => panic!("`{text}` is taken for the place `{place}` in S3"),
+        }
+    }
+
     #[test]
     fn a_path_and_local_name_the_same_folder() {
         let plain = Location::parse("/srv/backups").unwrap();
         assert_eq!(plain, Location::parse("local:/srv/backups").unwrap());
-        assert_eq!(plain.text(), "/srv/backups");
-        assert!(Location::parse("backups").unwrap().path().is_absolute());
+        assert_eq!(plain, Location::Folder("/srv/backups".into()));
+        assert!(folder("backups").is_absolute());
     }
 
     #[test]
     fn another_scheme_is_refused_by_name() {
-        for text in ["s3:bucket", "opendal:s3", "rest:http://x", "sftp:host:/x"] {
+        for text in ["gs:bucket", "opendal:s3", "rest:http://x", "sftp:host:/x"] {
             let error = Location::parse(text).unwrap_err();
             assert_eq!(error.kind, Kind::Usage);
             let scheme = text.split(':').next().unwrap();
@@ -80,7 +81,8 @@ mod tests {
 
     #[test]
     fn a_folder_with_a_colon_can_be_written() {
-        assert!(Location::parse("./a:b").unwrap().path().ends_with("a:b"));
-        assert!(Location::parse("/x/a:b").unwrap().path().ends_with("a:b"));
+        assert!(folder("./s3:b").ends_with("s3:b"));
+        assert!(folder("./a:b").ends_with("a:b"));
+        assert!(folder("/x/a:b").ends_with("a:b"));
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{
     door::Door,
-    lock_file::{FOLDER, Holder, LockKind, RENEW_EVERY},
+    lock_file::{FOLDER, Holder, LockKind, RENEW_EVERY, TIME},
     lock_guard::{Guard, Held},
     opening::Repository,
 };
@@ -223,7 +223,7 @@ fn others(door: &dyn Door, own: &str, now: SystemTime) -> Result<Vec<Other>> {
 
 /// The storage's present, read off a file that is written for it.
 fn storage_time(door: &dyn Door) -> Result<SystemTime> {
-    let name = format!("{:032x}.time", rand::random::<u128>());
+    let name = format!("{:032x}{TIME}", rand::random::<u128>());
     let path = format!("{FOLDER}/{name}");
     door.write(&path, b"")?;
     let listed = door.list(FOLDER)?.into_iter().find(|file| file.name == name);

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 /// The folder of the lock files.
 pub(super) const FOLDER: &str = "locks";
+/// How the names of files end that are written to read the storage's time off them.
+pub(super) const TIME: &str = ".time";
 /// How often a holder renews its lock file.
 pub(super) const RENEW_EVERY: Duration = Duration::from_mins(1);
 /// After so long without renewal a lock counts for nothing: long enough for a laptop's nap or a

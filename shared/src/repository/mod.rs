@@ -18,6 +18,7 @@ mod backend;
 mod check;
 mod commit;
 mod door;
+mod files;
 mod header;
 mod index;
 mod info;
@@ -34,8 +35,10 @@ mod prune;
 mod reader;
 mod recovery;
 mod rustic;
+mod s3;
 mod seal;
 mod snapshot;
+mod storage;
 mod tree;
 
 #[cfg(test)]
@@ -51,4 +54,5 @@ pub use packer::Writer;
 pub use prune::{PrunePlan, Pruned};
 pub use reader::{Reader, Survey, SurveyedFile};
 pub use recovery::{Imported, import};
+pub use s3::S3Variables;
 pub use snapshot::{NewSnapshot, Snapshot, SnapshotId, StoredFile};

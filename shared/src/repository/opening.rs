@@ -6,18 +6,20 @@
 //! file, `config`, marker, memory of the place.
 
 use super::{
-    backend::LocalFiles,
-    door::{Door, LocalDoor, make_folder},
+    door::Door,
+    files::Files,
     keys::{KeyBytes, KeyFolder, bytes_of, master_key, random_key},
-    location::Location,
     lock::acquire,
     lock_file::LockKind,
     lock_guard::Guard,
     places::KnownPlaces,
     rustic::foreign,
+    s3::S3Variables,
     seal::Sealer,
+    storage::Storage,
 };
 use crate::{
+    cancel::Cancel,
     clock::SystemClock,
     error::{Context, Error, Kind, Result},
     secret::Secret,
@@ -27,8 +29,6 @@ use rustic_core::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    fs,
-    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -43,7 +43,7 @@ const FORMAT: u32 = 1;
 /// Where a repository is and how to open it. Everything is handed in.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// A path, or `local:PATH`.
+    /// A path, `local:PATH`, `s3:https://HOST/BUCKET/PREFIX` or `s3://BUCKET/PREFIX`.
     pub repository: String,
     /// The folder that holds one key file for each repository.
     pub keys_folder: PathBuf,
@@ -51,6 +51,10 @@ pub struct Options {
     pub known_places_file: PathBuf,
     /// Opens with this password instead of the key file.
     pub password: Option<Secret>,
+    /// What AWS's own tools would read in the environment.
+    pub s3: S3Variables,
+    /// Ends the wait for a server that is away.
+    pub cancel: Cancel,
     /// The name of this host, for locks and snapshots.
     pub host: String,
 }
@@ -75,25 +79,46 @@ pub struct Repository {
 /// What everything that works on a repository shares.
 pub(super) struct Inner {
     pub(super) rustic: rustic_core::Repository<OpenStatus>,
-    pub(super) backend: Arc<LocalFiles>,
+    pub(super) backend: Arc<dyn Files>,
     pub(super) sealer: Sealer,
     pub(super) guard: Guard,
     pub(super) key: KeyBytes,
     pub(super) id: String,
-    pub(super) path: PathBuf,
+    pub(super) place: String,
     pub(super) key_file: Option<PathBuf>,
     pub(super) host: String,
 }
 
+impl Inner {
+    /// What cannot be read back is damage for the one who wants it back, unless the storage itself
+    /// could not be asked.
+    pub(super) fn damage(&self, mut error: Error) -> Error {
+        if self.backend.trouble().is_none() {
+            error.kind = Kind::Damage;
+        }
+        error
+    }
+}
+
 impl Repository {
+    /// Passes while the storage says what it holds. For those who look for damage: what a server
+    /// that is away does not give out is not damaged.
+    ///
+    /// # Errors
+    ///
+    /// The error of the storage.
+    pub fn require_answers(&self) -> Result<()> {
+        self.inner.backend.trouble().map_or(Ok(()), Err)
+    }
+
     /// Its id: 64 hexadecimal letters, the same at every place that it is copied to.
     pub fn id(&self) -> &str {
         &self.inner.id
     }
 
-    /// Its folder.
-    pub fn path(&self) -> &Path {
-        &self.inner.path
+    /// Where it is: its folder, or its place in S3 as restic writes it.
+    pub fn place(&self) -> &str {
+        &self.inner.place
     }
 
     /// The file that its key was read from; none if it was opened by password.
@@ -116,7 +141,7 @@ impl Repository {
 pub fn open(options: &Options) -> Result<Repository> {
     let site = Site::new(options)?;
     match site.look()? {
-        Found::Nothing => Err(Error::failed(format!("there is no repository at `{}`", site.location.text()))
+        Found::Nothing => Err(Error::failed(format!("there is no repository at `{}`", site.storage.text()))
             .hint("the first `pgbackup create` makes one, or give its place with `--repository`")),
         Found::Repository(marker) => site.open(marker.as_ref()),
     }
@@ -154,7 +179,7 @@ enum Found {
 /// A place, and what this machine has for it.
 struct Site<'a> {
     options: &'a Options,
-    location: Location,
+    storage: Storage,
     keys: KeyFolder,
     known: KnownPlaces,
     remembered: Option<String>,
@@ -163,21 +188,16 @@ struct Site<'a> {
 
 impl<'a> Site<'a> {
     fn new(options: &'a Options) -> Result<Self> {
-        let location = Location::parse(&options.repository)?;
+        let storage = Storage::at(options)?;
         let known = KnownPlaces::new(&options.known_places_file);
-        let remembered = known.repository_at(&location.text())?;
-        let door = Arc::new(LocalDoor::new(location.path().join(OURS)));
-        Ok(Self { options, keys: KeyFolder::new(&options.keys_folder), location, known, remembered, door })
+        let remembered = known.repository_at(&storage.text())?;
+        let door = storage.door();
+        Ok(Self { options, keys: KeyFolder::new(&options.keys_folder), storage, known, remembered, door })
     }
 
     fn look(&self) -> Result<Found> {
-        let place = self.location.text();
-        let config = self.location.path().join("config");
-        let has_config = match fs::metadata(&config) {
-            Ok(_) => true,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => false,
-            Err(error) => return Err(error).context(format!("look at the repository `{place}`")),
-        };
+        let place = self.storage.text();
+        let has_config = self.storage.has_config()?;
         let marker = match self.door.read(MARKER)? {
             None => None,
             Some(text) => Some(
@@ -192,7 +212,7 @@ impl<'a> Site<'a> {
                         "this machine remembers `{}` at this place, and it is empty",
                         short(id)
                     ))
-                    .hint("is the disk mounted?")
+                    .hint(self.storage.where_it_may_be())
                     .hint(format!(
                         "if it was removed on purpose, remove its line from `{}`",
                         self.options.known_places_file.display()
@@ -217,7 +237,7 @@ impl<'a> Site<'a> {
                     .caused_by(format!("its format is {}, this version knows {FORMAT}", marker.format)))
             }
             (Some(_), false, _) => {
-                Err(Error::new(Kind::Damage, format!("the file `{}` is missing", config.display()))
+                Err(Error::new(Kind::Damage, format!("the file `{place}/config` is missing"))
                     .caused_by("without it no repository can be opened")
                     .hint("bring it back from a copy of the repository"))
             }
@@ -228,7 +248,7 @@ impl<'a> Site<'a> {
     fn open(&self, marker: Option<&Marker>) -> Result<Repository> {
         let guard = Guard::new(Arc::clone(&self.door));
         let (backend, rustic) = self.unopened(&guard)?;
-        let place = self.location.text();
+        let place = self.storage.text();
         let what = || format!("open the repository `{place}`");
         let (rustic, key_file) = if let Some(password) = &self.options.password {
             let opened = rustic.open(&Credentials::password(password.expose())).map_err(|error| {
@@ -277,14 +297,14 @@ impl<'a> Site<'a> {
                 return Ok((opened, Some(file)));
             }
         }
-        Err(Error::failed(format!("no key opens the repository `{}`", self.location.text()))
+        Err(Error::failed(format!("no key opens the repository `{}`", self.storage.text()))
             .caused_by("it has no marker of ours: it is an ordinary restic repository, or it lost its marker")
             .hint("give its password with `--password-file`"))
     }
 
     fn create(&self) -> Result<(Repository, Created)> {
-        self.check_free()?;
-        make_folder(self.location.path())?;
+        self.storage.check_free()?;
+        self.storage.make()?;
         let guard = Guard::new(Arc::clone(&self.door));
         // No clock is at hand before anything is open; the time is only for the reader of an error.
         let lock = acquire(&guard, LockKind::Alone, "make the repository", &self.options.host, &SystemClock)?;
@@ -302,44 +322,19 @@ impl<'a> Site<'a> {
         };
         let rustic = rustic
             .init(&credentials, &KeyOptions::default(), &ConfigOptions::default())
-            .context(format!("make the repository `{}`", self.location.text()))?;
+            .context(format!("make the repository `{}`", self.storage.text()))?;
         let id = config_id(&rustic);
         let key_file = unfinished.map(|file| self.keys.finish(&file, &id)).transpose()?;
         self.mark(&id)?;
-        self.known.remember(&self.location.text(), &id)?;
+        self.known.remember(&self.storage.text(), &id)?;
         drop(lock);
         let repository = self.opened(backend, rustic, guard, key_file.clone())?;
         Ok((repository, Created::Yes { key_file }))
     }
 
-    /// Passes if the place holds nothing but what an interrupted making may have left.
-    fn check_free(&self) -> Result<()> {
-        let place = self.location.path();
-        let what = || format!("look into `{}`", place.display());
-        let entries = match fs::read_dir(place) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            entries => entries.context(what())?,
-        };
-        for entry in entries {
-            let entry = entry.context(what())?;
-            let name = entry.file_name();
-            let ours = name == OURS;
-            let of_restic = ["data", "index", "keys", "snapshots"].iter().any(|folder| name == *folder);
-            let left_over = ours || (of_restic && holds_no_file(&entry.path()).context(what())?);
-            if !left_over {
-                return Err(Error::failed(format!("`{}` holds something else", place.display()))
-                    .caused_by(format!("`{}` is in it, and it is no repository", name.display()))
-                    .hint("give an empty or a new folder with `--repository`")
-                    .note("nothing was changed there"));
-            }
-        }
-        Ok(())
-    }
-
-    fn unopened(&self, guard: &Guard) -> Result<(Arc<LocalFiles>, rustic_core::Repository<()>)> {
-        let what = || format!("open the folder `{}`", self.location.text());
-        let files = LocalFiles::new(self.location.path(), guard.clone()).context(what())?;
-        let backend = Arc::new(files);
+    fn unopened(&self, guard: &Guard) -> Result<(Arc<dyn Files>, rustic_core::Repository<()>)> {
+        let what = || format!("open the repository `{}`", self.storage.text());
+        let backend = self.storage.files(guard)?;
         let shared: Arc<dyn WriteBackend> = Arc::clone(&backend) as _;
         let backends = RepositoryBackends::new(shared, None);
         let options = RepositoryOptions::default().no_cache(true);
@@ -348,13 +343,13 @@ impl<'a> Site<'a> {
 
     fn opened(
         &self,
-        backend: Arc<LocalFiles>,
+        backend: Arc<dyn Files>,
         rustic: rustic_core::Repository<OpenStatus>,
         guard: Guard,
         key_file: Option<PathBuf>,
     ) -> Result<Repository> {
         if rustic.config().version != 2 {
-            return Err(Error::failed(format!("open the repository `{}`", self.location.text()))
+            return Err(Error::failed(format!("open the repository `{}`", self.storage.text()))
                 .caused_by(format!("it has restic's format {}, needed is 2", rustic.config().version))
                 .hint("`restic migrate upgrade_repo_v2` brings it to format 2"));
         }
@@ -363,7 +358,7 @@ impl<'a> Site<'a> {
         let inner = Inner {
             id: config_id(&rustic),
             sealer: Sealer::new(&key),
-            path: self.location.path().to_owned(),
+            place: self.storage.text(),
             host: self.options.host.clone(),
             rustic,
             backend,
@@ -381,7 +376,7 @@ impl<'a> Site<'a> {
     }
 
     fn key_missing(&self, file: &Path) -> Error {
-        Error::failed(format!("the key of the repository `{}` is missing", self.location.text()))
+        Error::failed(format!("the key of the repository `{}` is missing", self.storage.text()))
             .caused_by(format!("there is no file `{}`", file.display()))
             .hint("on another host, or after a loss: `pgbackup repo key import FILE` with the recovery sheet")
             .hint("or give a password of the repository with `--password-file`")
@@ -395,17 +390,4 @@ fn config_id(rustic: &rustic_core::Repository<OpenStatus>) -> String {
 /// The first letters of a repository's id, as shown to people.
 fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
-}
-
-/// Whether there are only folders below this one.
-fn holds_no_file(folder: &Path) -> std::io::Result<bool> {
-    if !folder.is_dir() {
-        return Ok(false);
-    }
-    for entry in fs::read_dir(folder)? {
-        if !holds_no_file(&entry?.path())? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

@@ -16,7 +16,7 @@ use crate::{
     error::{Context, Error, Result},
 };
 use pgbackup_wire::ChunkId;
-use rustic_core::{FileType, WriteBackend as _};
+use rustic_core::FileType;
 use std::{
     collections::{HashMap, hash_map},
     sync::{

@@ -3,16 +3,15 @@
 //! `rustic_core` has no locks and would keep unneeded packs for 23 hours instead; under ours they
 //! are removed at once.
 
-use super::opening::Repository;
+use super::{files::Leftover, opening::Repository};
 use crate::error::{Context, Result};
 use rustic_core::{LimitOption, PruneOptions};
 use serde::Serialize;
-use std::path::PathBuf;
 
 /// What a prune would do. Sizes are in bytes.
 pub struct PrunePlan {
     inner: rustic_core::PrunePlan,
-    unfinished: Vec<(PathBuf, u64)>,
+    unfinished: Vec<Leftover>,
     /// What it frees.
     pub freed_bytes: u64,
     /// Packs of which nothing is needed.
@@ -56,8 +55,8 @@ impl Repository {
         let plan = self.inner.rustic.prune_plan(&options()).context("find out what can be freed")?;
         let stats = &plan.stats;
         let size = stats.size_sum();
-        let unfinished = self.inner.backend.leftovers().context("look for unfinished files")?;
-        let left: u64 = unfinished.iter().map(|(_, length)| length).sum();
+        let unfinished = self.inner.backend.leftovers()?;
+        let left: u64 = unfinished.iter().map(|file| file.length).sum();
         Ok(PrunePlan {
             freed_bytes: size.remove + size.repackrm + stats.size_unref + stats.size_to_delete.total() + left,
             unfinished_files: unfinished.len() as u64,
@@ -80,10 +79,9 @@ impl Repository {
         self.inner.rustic.prune(&options(), plan.inner).context("prune the repository")?;
         let after = self.info()?;
         let mut left = 0;
-        for (path, length) in plan.unfinished {
-            std::fs::remove_file(&path)
-                .context(format!("remove the unfinished file `{}`", path.display()))?;
-            left += length;
+        for file in plan.unfinished {
+            self.inner.backend.remove_leftover(&file)?;
+            left += file.length;
         }
         Ok(Pruned {
             freed_bytes: before.stored_bytes.saturating_sub(after.stored_bytes) + left,

@@ -15,7 +15,7 @@ use crate::{
 };
 use pgbackup_wire::ChunkId;
 use rustic_core::{
-    FileType, ReadBackend as _,
+    FileType,
     repofile::{Node, Tree},
 };
 use std::{
@@ -229,7 +229,7 @@ impl Reader {
             .backend
             .read_partial(FileType::Pack, &pack, false, place.offset, place.length)
             .context(format!("read the pack `{}`", pack.to_hex().as_str()))
-            .map_err(damage)?;
+            .map_err(|error| self.inner.damage(error))?;
         let what = || format!("open the chunk `{id}` in the pack `{}`", pack.to_hex().as_str());
         self.inner.sealer.open(sealed.into()).map_err(|error| error.context(what()))
     }
@@ -261,10 +261,4 @@ impl Reader {
 fn missing(thing: &str, id: &ChunkId) -> Error {
     Error::new(Kind::Damage, format!("the {thing} `{id}` is not in the repository"))
         .caused_by("the pack that held it is missing or was cut short")
-}
-
-/// What cannot be read back is damage for the one who wants it back.
-pub(super) fn damage(mut error: Error) -> Error {
-    error.kind = Kind::Damage;
-    error
 }

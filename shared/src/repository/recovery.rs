@@ -76,7 +76,7 @@ impl Repository {
     pub fn recovery_sheet(&self, password: Option<&Secret>) -> Result<Secret> {
         let password = password.cloned().unwrap_or_else(random_password);
         self.add_password_key(&password)?;
-        let path = self.path().display();
+        let path = self.place();
         let (id, key) = (self.id(), key_line(&self.inner.key));
         let password = password.expose();
         Ok(Secret::new(format!(

@@ -12,6 +12,10 @@ impl<T> Context<T> for RusticResult<T> {
 
 /// An error of ours with the library's own words as its causes.
 pub(super) fn foreign(what: impl Into<String>, error: &RusticError) -> Error {
+    // What came from below the library is ours already, with its kind and its hints.
+    if let Some(ours) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>()) {
+        return ours.clone().context(what);
+    }
     // The short form is "Error: text (kind: related to ...): caused by: text : (source: text)".
     let said = error.display_log();
     let said = said.strip_prefix("Error: ").unwrap_or(&said);
@@ -58,6 +62,7 @@ pub(super) fn parse_hex(text: &str) -> Option<ChunkId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use rustic_core::ErrorKind;
 
     #[test]
@@ -78,5 +83,14 @@ mod tests {
         .attach_context("path", "data/ab");
         let ours = foreign("write a pack", &error);
         assert_eq!(ours.to_string(), "write a pack: Failed to write `data/ab`: no space left on device");
+    }
+
+    #[test]
+    fn an_error_of_ours_comes_through_rustic_as_it_was() {
+        let ours = Error::new(Kind::Locked, "the lock was lost").hint("run it again");
+        let through = RusticError::with_source(ErrorKind::Backend, "not written", ours);
+        let told = foreign("record the backup", &through);
+        assert_eq!((told.kind, told.hints.len()), (Kind::Locked, 1));
+        assert_eq!(told.to_string(), "record the backup: the lock was lost");
     }
 }

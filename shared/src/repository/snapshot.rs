@@ -8,7 +8,7 @@ use super::{
 use crate::error::{Context, Error, Result};
 use jiff::Timestamp;
 use pgbackup_wire::ChunkId;
-use rustic_core::{FileType, Id, ReadBackend as _, repofile::SnapshotFile};
+use rustic_core::{FileType, Id, repofile::SnapshotFile};
 use std::fmt;
 
 /// The tag of every snapshot of ours.
@@ -103,9 +103,10 @@ impl Repository {
     /// The backups that are there, oldest first. Reads the snapshot files and nothing else.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
         let what = "read the list of backups";
-        let mut snapshots = Vec::new();
-        for id in self.inner.backend.list(FileType::Snapshot).context(what)? {
-            match self.snapshot_file(&id) {
+        let ids = self.inner.backend.list(FileType::Snapshot).context(what)?;
+        let mut snapshots = Vec::with_capacity(ids.len());
+        for (id, file) in self.snapshot_files(&ids) {
+            match file {
                 Ok(file) if file.tags.contains(TAG) => snapshots.push(snapshot(&id, &file)),
                 Ok(_) => {}
                 Err(error) => {
@@ -118,6 +119,23 @@ impl Repository {
         }
         snapshots.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
         Ok(snapshots)
+    }
+
+    /// Reads snapshot files, as many side by side as the storage is worth.
+    fn snapshot_files(&self, ids: &[Id]) -> Vec<(Id, Result<SnapshotFile>)> {
+        let readers = self.inner.backend.readers().max(1);
+        let share = ids.len().div_ceil(readers).max(1);
+        let read = |ids: &[Id]| -> Vec<_> { ids.iter().map(|id| (*id, self.snapshot_file(id))).collect() };
+        if share == ids.len() {
+            return read(ids);
+        }
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = ids.chunks(share).map(|ids| scope.spawn(move || read(ids))).collect();
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
     }
 
     fn snapshot_file(&self, id: &Id) -> Result<SnapshotFile> {

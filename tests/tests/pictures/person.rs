@@ -8,7 +8,7 @@ use pgbackup_engine::{
     },
     cli::{Environment, Host, main},
     error::{Error, Result},
-    repository::{NewSnapshot, Options, StoredFile, open_or_create},
+    repository::{NewSnapshot, Options, S3Variables, StoredFile, open_or_create},
     target::{Runtime, Target},
     testing::{FakeRuntime, FixedClock},
 };
@@ -157,6 +157,8 @@ impl Person {
             keys_folder: config.join("keys"),
             known_places_file: config.join("known-places.json"),
             password: None,
+            s3: S3Variables::default(),
+            cancel: Cancel::default(),
             host: "laptop".into(),
         })
         .unwrap();

@@ -6,8 +6,10 @@ mod opening;
 mod pruning;
 mod storing;
 
-use super::{NewSnapshot, Options, Repository, SnapshotId, StoredFile, Writer, open, open_or_create};
-use crate::{clock::SystemClock, entry::Blob, secret::Secret};
+use super::{
+    NewSnapshot, Options, Repository, S3Variables, SnapshotId, StoredFile, Writer, open, open_or_create,
+};
+use crate::{cancel::Cancel, clock::SystemClock, entry::Blob, secret::Secret};
 use jiff::Timestamp;
 use pgbackup_wire::ChunkId;
 use rand::{RngCore, SeedableRng, rngs::StdRng};
@@ -42,6 +44,8 @@ impl Place {
             keys_folder: self.path().join("keys"),
             known_places_file: self.path().join("places.json"),
             password: None,
+            s3: S3Variables::default(),
+            cancel: Cancel::default(),
             host: "here".to_owned(),
         }
     }
@@ -130,7 +134,7 @@ impl Restic {
             return None;
         }
         repository.add_password_key(&Secret::new(Self::PASSWORD)).unwrap();
-        Some(Self { repository: repository.path().to_owned() })
+        Some(Self { repository: repository.place().into() })
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) {
