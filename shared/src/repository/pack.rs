@@ -63,6 +63,13 @@ impl Filling {
         std::mem::replace(self, empty)
     }
 
+    /// Gives an empty pack the room of one that was written.
+    pub(super) fn reuse(&mut self, room: Vec<u8>) {
+        if self.is_empty() {
+            self.bytes = room;
+        }
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() >= FULL_AT || self.entries.len() >= MOST_BLOBS
     }

@@ -2,8 +2,9 @@
 //!
 //! Sessions hand in chunks from several threads; each thread seals its own. One pack of data is
 //! filled while the one before is hashed, written and flushed by a thread of its own, so there are
-//! at most two in memory. An error of that thread stays: nothing after it is taken, and nothing is
-//! committed.
+//! at most two in memory, and the room of one that was written is filled again: room of this size
+//! that is freed in one thread and asked for in another adds up. An error of that thread stays:
+//! nothing after it is taken, and nothing is committed.
 
 use super::{
     index::Index,
@@ -15,6 +16,7 @@ use crate::{
     entry::Blob,
     error::{Context, Error, Result},
 };
+use bytes::Bytes;
 use pgbackup_wire::ChunkId;
 use rustic_core::FileType;
 use std::{
@@ -61,6 +63,8 @@ struct Storing {
 #[derive(Default)]
 struct Stored {
     error: Mutex<Option<Error>>,
+    /// Room of a pack that was written.
+    room: Mutex<Vec<u8>>,
 }
 
 impl Stored {
@@ -86,7 +90,7 @@ impl Repository {
         let inner = Arc::clone(&self.inner);
         let shared = Arc::clone(&stored);
         let thread = std::thread::spawn(move || {
-            if let Err(error) = store(&inner, &received) {
+            if let Err(error) = store(&inner, &received, &shared.room) {
                 *lock(&shared.error) = Some(error);
             }
         });
@@ -214,6 +218,8 @@ impl Writer {
         if !taken {
             return Err(Error::failed("a chunk came after the end of the backup"));
         }
+        // Who has taken this one has written the one before.
+        filling.reuse(std::mem::take(&mut *lock(&self.stored.room)));
         Ok(())
     }
 }
@@ -229,15 +235,21 @@ impl Drop for Writer {
     }
 }
 
-/// Closes and writes packs until there are no more; then the last index file.
-fn store(inner: &Inner, packs: &Receiver<Filling>) -> Result<()> {
+/// Closes and writes packs until there are no more; then the last index file. Leaves the room of
+/// each that was written.
+fn store(inner: &Inner, packs: &Receiver<Filling>, room: &Mutex<Vec<u8>>) -> Result<()> {
     let mut unnamed: Vec<Indexed> = Vec::new();
     for filling in packs {
         let Closed { bytes: content, indexed } = filling.close(&inner.sealer)?;
+        let content = Bytes::from(content);
         inner
             .backend
-            .write_bytes(FileType::Pack, &indexed.id, false, content.into())
+            .write_bytes(FileType::Pack, &indexed.id, false, content.clone().into())
             .context(format!("write the pack `{}`", indexed.id))?;
+        // Nobody else holds it any more, so this is the same memory.
+        let mut emptied = Vec::from(content);
+        emptied.clear();
+        *lock(room) = emptied;
         unnamed.push(indexed);
         if unnamed.iter().map(Indexed::blobs).sum::<usize>() >= INDEX_AT {
             write_index(inner, &mut unnamed)?;
