@@ -167,7 +167,8 @@ class Bench:
         rows.append(("restore / `pg_restore -j2` from a zstd directory inside", "<= 1.3", f"{middle['restore']:.2f} ({typical['restore']:.1f} s / {typical['pg_restore']:.1f} s)"))
         rows.append(("peak memory of the plugin, create; restore", "<= 100 MB", f"{middle['plugin'] / 1e6:.0f} MB; {middle['restore plugin'] / 1e6:.0f} MB"))
         rows.append(("peak memory of the mover, create; restore", "<= 24 MB", f"{middle['mover'] / 1e6:.0f} MB; {middle['restore mover'] / 1e6:.0f} MB"))
-        rows.append(self.long_row())
+        rows.append(self.memory("of 200 MB of rows", "COPY (SELECT path, package_names FROM archive.file WHERE suite_id < 3) TO STDOUT"))
+        rows.append(self.memory("with a row of 100 MB", "COPY (SELECT string_agg(md5(i::text), ''), '' FROM generate_series(1, 3125000) i) TO STDOUT"))
         if self.options.list:
             rows.append(self.many_backups(self.options.list))
         width = max(len(row[0]) for row in rows)
@@ -176,13 +177,17 @@ class Bench:
         for name, limit, value in rows:
             print(f"| {name:{width}} | {limit} | {value} |")
 
-    def long_row(self):
-        self.sql("postgres", "CREATE DATABASE long")
-        self.sql("long", "CREATE TABLE t AS SELECT string_agg(md5(i::text), '') AS row FROM generate_series(1, 3125000) i")
+    def memory(self, what, copy):
+        """Peak memory of the first create of a database whose one table has the rows of a COPY."""
+        self.sql("postgres", "CREATE DATABASE other")
+        self.sql("other", "CREATE TABLE t (a text, b text)")
+        run("docker", "exec", self.server, "sh", "-c", 'psql -XqU postgres -d archive -c "$1" | psql -XqU postgres -d other -v ON_ERROR_STOP=1 -c "COPY t FROM STDIN"', "sh", copy)
         memory = Memory(self.server)
-        _, peak = self.timed(self.plugin, "create", self.server, "-d", "long", "--name", "long", "--jobs", "2", "--quiet")
-        self.sql("postgres", "DROP DATABASE long")
-        return ("peak memory with a row of 100 MB: plugin; mover", "<= 100; 24 MB", f"{peak / 1e6:.0f} MB; {memory.end() / 1e6:.0f} MB")
+        _, peak = self.timed(self.plugin, "create", self.server, "-d", "other", "--name", "other", "--jobs", "2", "--quiet")
+        mover = memory.end()
+        self.timed(self.plugin, "delete", "other", "--yes")
+        self.sql("postgres", "DROP DATABASE other")
+        return (f"peak memory {what}: plugin; mover", "<= 100; 24 MB", f"{peak / 1e6:.0f} MB; {mover / 1e6:.0f} MB")
 
     def many_backups(self, count):
         self.sql("postgres", "CREATE DATABASE small")
