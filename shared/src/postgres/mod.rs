@@ -20,6 +20,7 @@ mod activity;
 mod database_sql;
 mod databases;
 mod extensions;
+mod freeze;
 mod globals;
 mod globals_script;
 mod globals_sql;
@@ -43,6 +44,7 @@ pub use databases::{DatabaseInfo, databases};
 pub use extensions::{
     available_extensions, collation_of_database_exists, installed_extensions, role_names, tablespace_names,
 };
+pub use freeze::Freezable;
 pub use globals::globals;
 pub use globals_script::globals_script;
 pub use globals_sql::{GlobalsPlan, Statement, plan_globals};

@@ -115,21 +115,57 @@ pub fn useless_indexes(session: &mut dyn Query) -> Result<Vec<String>> {
     answer.iter().map(name).collect()
 }
 
-/// The ANALYZE statements that give every table its statistics, largest table first. A
-/// partitioned table's covers its partitions.
-pub fn analyze_statements(session: &mut dyn Query) -> Result<Vec<String>> {
-    let answer = session.query(
+/// When tables get their statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnalyzeStage {
+    /// As soon as they are loaded.
+    Loaded,
+    /// Once indexes, statistics objects and materialized views are there.
+    Finished,
+}
+
+/// The ANALYZE statements of a stage, each with schema and name of its table. A partitioned
+/// table's covers its partitions.
+///
+/// After the load that is every table. In the end it is what did not exist or was not filled then,
+/// and the tables of which an index on an expression or a statistics object wants to know more.
+pub fn analyze_statements(session: &mut dyn Query, stage: AnalyzeStage) -> Result<Vec<AnalyzeStatement>> {
+    let which = match stage {
+        AnalyzeStage::Loaded => {
+            "c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname <> 'pg_catalog'"
+        }
+        AnalyzeStage::Finished => {
+            "c.relkind = 'm' OR c.relname IN ('pg_largeobject', 'pg_largeobject_metadata') \
+             AND n.nspname = 'pg_catalog' OR c.oid IN ( \
+             SELECT coalesce(pg_catalog.pg_partition_root(w.relation), w.relation) FROM ( \
+             SELECT i.indrelid AS relation FROM pg_catalog.pg_index i WHERE i.indexprs IS NOT NULL \
+             UNION SELECT s.stxrelid FROM pg_catalog.pg_statistic_ext s) w)"
+        }
+    };
+    let answer = session.query(&format!(
         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind IN ('r', 'm', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
+         WHERE ({which}) AND c.relpersistence <> 't' \
          AND n.nspname !~ '^pg_toast' AND n.nspname <> 'information_schema' \
-         AND (n.nspname <> 'pg_catalog' OR c.relname IN ('pg_largeobject', 'pg_largeobject_metadata')) \
          ORDER BY CASE WHEN c.relkind = 'p' THEN 1 ELSE 0 END DESC, c.relpages DESC, c.oid",
-    )?;
+    ))?;
     let statement = |row: Row<'_>| {
-        Ok(format!("ANALYZE {}.{}", identifier(row.text("nspname")?), identifier(row.text("relname")?)))
+        let (schema, name) = (row.string("nspname")?, row.string("relname")?);
+        let sql = format!("ANALYZE {}.{}", identifier(&schema), identifier(&name));
+        Ok(AnalyzeStatement { schema, name, sql })
     };
     answer.iter().map(statement).collect()
+}
+
+/// What gives one table its statistics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnalyzeStatement {
+    /// The table's schema, unquoted.
+    pub schema: String,
+    /// Its name, unquoted.
+    pub name: String,
+    /// The statement.
+    pub sql: String,
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Fills a new, empty database with what is stored, and proves that all of it has arrived.
 
 use super::{
-    analyze::analyze_all,
+    analyze::analyze_finished,
     coordinator::run,
-    load_tables::{Loading, TableLoad, load_all},
+    load_tables::{TableLoad, load_all},
     progress::Progress,
     read::hex,
     store::Stored,
@@ -24,7 +24,7 @@ use crate::{
 };
 use pgbackup_wire::message::Argument;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What [`load_database`] loads, and where to.
 pub struct LoadRequest<'a, 'o> {
@@ -92,7 +92,10 @@ pub fn load_database(request: &LoadRequest<'_, '_>) -> Result<Loaded> {
         tables: (loads.len() + record.large_objects.len()) as u64,
     });
     let progress = Progress::new(request.observer, request.name);
-    let archive = request.mover.file(&contents.contents_only_archive())?;
+    let bytes_of: HashMap<i32, u64> =
+        record.tables.iter().map(|table| (table.dump_id, table.bytes)).collect();
+    let bytes_of = |entry: &TocEntry| bytes_of.get(&entry.dump_id).copied().unwrap_or_default();
+    let archive = request.mover.file(&contents.contents_only_archive(&bytes_of))?;
 
     progress.step(format!("make the schema of `{}`", request.name));
     restore_section(request, RestoreSection::PreData, 1, None, &archive)?;
@@ -103,14 +106,13 @@ pub fn load_database(request: &LoadRequest<'_, '_>) -> Result<Loaded> {
     progress.step(format!("set the sequences of `{}`", request.name));
     restore_section(request, RestoreSection::Data, 1, Some(&list), &archive)?;
 
-    let mut loading = Loading { request, progress: &progress, tables: loads, encoding: contents.encoding()? };
-    load_all(&mut loading)?;
+    load_all(request, &progress, loads, contents.encoding()?)?;
 
     progress.step(format!("build indexes and constraints of `{}`", request.name));
     restore_section(request, RestoreSection::PostData, request.jobs, None, &archive)?;
 
     progress.step(format!("analyze `{}`", request.name));
-    analyze_all(request)?;
+    analyze_finished(request)?;
     compare_schema(request, &contents)?;
     Ok(Loaded {
         tables: record.tables.len() as u64,

@@ -12,9 +12,13 @@ use crate::{
     entry::Blob,
     error::{Context as _, Error, Kind, Result},
     mover::{CopiedIn, ServerError, ServerSession, StopHandle},
-    postgres::{BEGIN, COMMIT, identifier, restore_sql, tables},
+    postgres::{
+        BEGIN, COMMIT, Freezable, identifier,
+        restore_sql::{self, AnalyzeStage, AnalyzeStatement, analyze_statements},
+        tables,
+    },
 };
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 /// Large objects in one transaction.
 const OBJECTS_AT_ONCE: usize = 64;
@@ -27,13 +31,14 @@ pub(super) struct TableLoad<'a> {
 }
 
 /// What is loaded, and where to.
-pub(super) struct Loading<'a, 'r, 'o> {
-    pub request: &'a LoadRequest<'r, 'o>,
-    pub progress: &'a Progress<'a>,
+struct Loading<'a, 'r, 'o> {
+    request: &'a LoadRequest<'r, 'o>,
+    progress: &'a Progress<'a>,
     /// Largest first.
-    pub tables: Vec<TableLoad<'a>>,
+    tables: Vec<TableLoad<'a>>,
     /// The encoding of the archive's text.
-    pub encoding: String,
+    encoding: String,
+    freezable: Freezable,
 }
 
 pub(super) struct Loader<'o>(pub ServerSession<'o>);
@@ -47,6 +52,7 @@ impl Worker for Loader<'_> {
 enum Task {
     Table(usize),
     Objects(Range<usize>),
+    Analyze(AnalyzeStatement),
 }
 
 /// Opens the sessions that load: one at least, more where the server has room.
@@ -67,10 +73,16 @@ pub(super) fn close_loaders(loaders: Vec<Loader<'_>>) -> Result<()> {
     loaders.into_iter().try_for_each(|loader| loader.0.close())
 }
 
-/// Loads all tables and large objects.
-pub(super) fn load_all(loading: &mut Loading<'_, '_, '_>) -> Result<()> {
-    let objects = loading.request.record.large_objects.len();
-    let mut tasks: Vec<Task> = (0..loading.tables.len()).map(Task::Table).collect();
+/// Loads all tables, largest first, and large objects; whoever has nothing more to load analyzes
+/// tables. One that is still being loaded is waited for by its lock.
+pub(super) fn load_all(
+    request: &LoadRequest<'_, '_>,
+    progress: &Progress<'_>,
+    tables: Vec<TableLoad<'_>>,
+    encoding: String,
+) -> Result<()> {
+    let objects = request.record.large_objects.len();
+    let mut tasks: Vec<Task> = (0..tables.len()).map(Task::Table).collect();
     tasks.extend(
         (0..objects)
             .step_by(OBJECTS_AT_ONCE)
@@ -79,20 +91,32 @@ pub(super) fn load_all(loading: &mut Loading<'_, '_, '_>) -> Result<()> {
     if tasks.is_empty() {
         return Ok(());
     }
-    let loaders = open_loaders(loading.request, tasks.len())?;
-    let loading = &*loading;
-    let loaders =
-        work(loaders, tasks, loading.request.cancel, &|loader: &mut Loader<'_>, task| match task {
-            Task::Table(index) => {
-                let Some(table) = loading.tables.get(index) else { return Ok(()) };
-                load_table(loading, &mut loader.0, table)
-            }
-            Task::Objects(range) => {
-                let records = loading.request.record.large_objects.get(range).unwrap_or_default();
-                load_objects(loading, &mut loader.0, records)
-            }
-        })?;
-    loading.progress.tell();
+    let mut loaders = open_loaders(request, tasks.len())?;
+    let Some(Loader(first)) = loaders.first_mut() else { return Ok(()) };
+    let freezable = Freezable::find(first)?;
+    let mut statements = analyze_statements(first, AnalyzeStage::Loaded)?;
+    let places: HashMap<(&str, &str), usize> = tables
+        .iter()
+        .enumerate()
+        .map(|(place, table)| ((table.record.schema.as_str(), table.record.name.as_str()), place))
+        .collect();
+    // In the order of the loads; partitioned tables, which have no rows of their own, before all.
+    statements.sort_by_key(|it| places.get(&(it.schema.as_str(), it.name.as_str())).copied());
+    tasks.extend(statements.into_iter().map(Task::Analyze));
+
+    let loading = &Loading { request, progress, tables, encoding, freezable };
+    let loaders = work(loaders, tasks, request.cancel, &|loader: &mut Loader<'_>, task| match task {
+        Task::Table(index) => {
+            let Some(table) = loading.tables.get(index) else { return Ok(()) };
+            load_table(loading, &mut loader.0, table)
+        }
+        Task::Objects(range) => {
+            let records = request.record.large_objects.get(range).unwrap_or_default();
+            load_objects(loading, &mut loader.0, records)
+        }
+        Task::Analyze(statement) => run(&mut loader.0, &statement.sql),
+    })?;
+    progress.tell();
     close_loaders(loaders)
 }
 
@@ -107,9 +131,15 @@ fn load_table(
     loading.progress.table_started(&name);
     let statement =
         restore_sql::text_of_archive(session, &table.statement, &loading.encoding).context(stage())?;
-    let statement = tables::copy_in(&statement, &loading.encoding).context(stage())?;
+    let plain = tables::copy_in(&statement, &loading.encoding).context(stage())?;
+    let frozen = loading.freezable.statements(&record.schema, &record.name, record.bytes, &plain);
     run(session, BEGIN).context(stage())?;
-    let result = give(loading, record, &mut |blobs| session.copy_in(&statement, blobs))
+    let statement = match frozen {
+        Some((truncate, copy)) => run(session, &truncate).map(|()| copy),
+        None => Ok(plain),
+    };
+    let result = statement
+        .and_then(|statement| give(loading, record, &mut |blobs| session.copy_in(&statement, blobs)))
         .and_then(|copied| compare(record, &copied));
     match result.and_then(|()| run(session, COMMIT)) {
         Ok(()) => {

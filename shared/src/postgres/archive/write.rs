@@ -8,6 +8,7 @@ use super::{
     read::format_number,
     text::Text,
 };
+use std::collections::HashMap;
 
 impl Contents {
     /// Gives the `toc.dat` of a directory-format dump with these entries, uncompressed.
@@ -30,13 +31,36 @@ impl Contents {
     /// side by side otherwise, and of two at neighbouring levels of a partitioned table neither
     /// sees that the other makes the index above whole. It then stays invalid for ever, without an
     /// error (F46).
-    pub fn contents_only_archive(&self) -> Vec<u8> {
+    ///
+    /// `bytes_of` tells how much data an entry would have. By that `pg_restore -j` begins with what
+    /// belongs to the largest tables.
+    pub fn contents_only_archive(&self, bytes_of: &dyn Fn(&TocEntry) -> u64) -> Vec<u8> {
+        let places = self.places(bytes_of);
         let mut chained = self.clone();
         let mut before = None;
         for entry in chained.entries.iter_mut().filter(|entry| entry.is("INDEX ATTACH")) {
             entry.dependencies.extend(before.replace(entry.dump_id));
         }
-        chained.write(Format::Custom, &|_| Extra::Offset(DataState::NoData))
+        chained.write(Format::Custom, &|entry| {
+            Extra::Offset(places.get(&entry.dump_id).map_or(DataState::NoData, |it| DataState::At(*it)))
+        })
+    }
+
+    /// Where each table's data would begin. pg_restore takes the distance to the next entry that
+    /// has a place for the size, so the one behind a table has one, too, whatever it is.
+    fn places(&self, bytes_of: &dyn Fn(&TocEntry) -> u64) -> HashMap<i32, u64> {
+        let mut places = HashMap::new();
+        let (mut next, mut behind_data) = (1, false);
+        for entry in &self.entries {
+            let is_data = entry.is("TABLE DATA") && entry.had_dumper;
+            let bytes = if is_data { bytes_of(entry) } else { 0 };
+            if bytes > 0 || behind_data {
+                places.insert(entry.dump_id, next);
+            }
+            behind_data = bytes > 0;
+            next = u64::saturating_add(next, bytes);
+        }
+        places
     }
 
     fn write(&self, format: Format, extra_of: &dyn Fn(&TocEntry) -> Extra) -> Vec<u8> {
