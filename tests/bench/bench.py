@@ -157,7 +157,7 @@ class Bench:
             self.sql("postgres", "CHECKPOINT")
             raw["restore"].append(ours), raw["pg_restore"].append(seconds)
             figures["restore"].append(ours / seconds)
-            print(f"run {number + 1} of {runs}: dump {dump:.2f} s, create {first[0]:.2f} s, again {again[0]:.2f} s, pg_restore {seconds:.2f} s, restore {ours:.2f} s", file=sys.stderr)
+            print(f"run {number + 1} of {runs}: dump {dump:.2f} s, create {first[0]:.2f} s, again {again[0]:.2f} s, pg_restore {seconds:.2f} s, restore {ours:.2f} s, new bytes of a day {figures['day'][-1]:.1%}", file=sys.stderr)
         middle = {name: statistics.median(values) for name, values in figures.items()}
         typical = {name: statistics.median(values) for name, values in raw.items()}
         rows.append(("first create / `docker exec pg_dump -Fc -Z zstd:3 > file`", "<= 1.0", f"{middle['first']:.2f} ({typical['first']:.2f} s / {typical['dump']:.2f} s)"))
