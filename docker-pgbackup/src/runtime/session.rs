@@ -15,7 +15,7 @@ use std::{
     io::{self, Read, Write},
     pin::Pin,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{io::AsyncWrite, task::AbortHandle};
 
@@ -110,24 +110,23 @@ impl Life {
 
 impl SessionControl for Life {
     fn wait(&self, limit: Duration) -> Result<Finished> {
-        let deadline = Instant::now().checked_add(limit);
         let mut pause = FIRST_PAUSE;
-        self.core.wait(async {
+        let ended = async {
             loop {
                 if let Some(status) = self.status().await? {
-                    return Ok(Finished { status: Some(status) });
+                    return Ok::<_, Error>(Finished { status: Some(status) });
                 }
-                let left = deadline.map_or(pause, |end| end.saturating_duration_since(Instant::now()));
-                if left.is_zero() {
-                    let seconds = limit.as_secs_f64();
-                    return Err(Error::failed(format!(
-                        "a program in the container `{}` still runs after {seconds:.1} s",
-                        self.target.name
-                    )));
-                }
-                tokio::time::sleep(pause.min(left)).await;
+                tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
+        };
+        // A daemon that does not answer is waited for no longer than a program that does not end.
+        self.core.wait(async { tokio::time::timeout(limit, ended).await }).unwrap_or_else(|_| {
+            let seconds = limit.as_secs_f64();
+            Err(Error::failed(format!(
+                "a program in the container `{}` still runs after {seconds:.1} s",
+                self.target.name
+            )))
         })
     }
 
