@@ -288,7 +288,10 @@ impl<'a> Restore<'a> {
     fn swap_all(&self, made: &mut Made) -> Result<Vec<RestoredDatabase>> {
         let mut restored = Vec::new();
         for one in &self.placed {
-            if let Err(error) = self.at.cancel.check().and_then(|()| self.swap_in(one)) {
+            if let Err(error) = self.at.cancel.check().and_then(|()| {
+                made.at_stake = Some(one.name.clone());
+                self.swap_in(one)
+            }) {
                 if restored.is_empty() {
                     return Err(error);
                 }
@@ -300,6 +303,7 @@ impl<'a> Restore<'a> {
             }
             made.databases.retain(|name| *name != one.loaded_as);
             made.swapped = true;
+            made.at_stake = None;
             let record = self.record(one)?;
             restored.push(RestoredDatabase {
                 name: one.name.clone(),

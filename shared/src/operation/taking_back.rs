@@ -17,6 +17,8 @@ pub(super) struct Made {
     pub databases: Vec<String>,
     pub roles: Vec<String>,
     pub swapped: bool,
+    /// The name whose swap has begun and not been answered.
+    pub at_stake: Option<String>,
 }
 
 impl Made {
@@ -52,8 +54,16 @@ pub(super) fn take_back(
         )],
         Err(error) => {
             let left: Vec<&str> = made.databases.iter().chain(&made.roles).map(String::as_str).collect();
+            let serving = made.at_stake.as_ref().map_or_else(
+                || "the databases that were there serve on".to_owned(),
+                |name| {
+                    format!(
+                        "`{name}` is either what it was or whole and new: the answer to its swap was lost; see `pgbackup targets`"
+                    )
+                },
+            );
             vec![
-                "the databases that were there serve on".to_owned(),
+                serving,
                 format!(
                     "left behind: {}; `pgbackup undo --discard` drops databases ({error})",
                     left.join(", ")
@@ -61,6 +71,31 @@ pub(super) fn take_back(
             ]
         }
     }
+}
+
+/// Looks, with a fresh mover, which of these swaps and drops took place although their answers
+/// were lost; gives the names that databases had or have.
+///
+/// # Errors
+///
+/// When the server cannot be reached again.
+pub(super) fn done_all_the_same(
+    at: &Surroundings<'_>,
+    target: &Target,
+    mover_folder: Option<&str>,
+    run: &str,
+    swaps: &[SwapNames],
+    drops: &[String],
+) -> Result<Vec<String>> {
+    let reached = reach_again(at, target, mover_folder)?;
+    let mut session = reached.maintenance()?;
+    end_rest_of(&reached, &mut session, run)?;
+    let databases = reached.state(&mut session)?.databases;
+    session.close()?;
+    reached.mover.finish()?;
+    let swapped = swaps.iter().filter(|names| took_place(&databases, names)).map(|names| &names.name);
+    let dropped = drops.iter().filter(|name| !is_there(&databases, name));
+    Ok(swapped.chain(dropped).cloned().collect())
 }
 
 /// Who serves after everything was taken back.

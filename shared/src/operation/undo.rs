@@ -8,6 +8,7 @@ use super::{
     restore_plan::refusal,
     server::{Reached, elsewhere, reach},
     swapping::{self, Swap},
+    taking_back::{self, SwapNames},
 };
 use crate::{
     error::{Context as _, Error, Kind, Result},
@@ -86,6 +87,7 @@ impl UndoPlan {
 /// An undo that has been planned and not yet carried out. The mover waits meanwhile.
 pub struct Undo<'a> {
     at: Surroundings<'a>,
+    target: Target,
     request: UndoRequest,
     reached: Reached<'a>,
     databases: Vec<DatabaseInfo>,
@@ -117,7 +119,7 @@ impl<'a> Undo<'a> {
             let what = "the server is a standby: it takes no changes".to_owned();
             plan.obstacles.push(Obstacle { what, hint: None });
         }
-        Ok(Self { at: *at, request: request.clone(), reached, databases, plan })
+        Ok(Self { at: *at, target: target.clone(), request: request.clone(), reached, databases, plan })
     }
 
     /// What it would do.
@@ -145,14 +147,52 @@ impl<'a> Undo<'a> {
                 .chain(outcome.dropped.iter().map(String::as_str))
                 .collect();
             let error = error.context(format!("undo in `{}` failed", self.plan.target));
-            if done.is_empty() {
-                return Err(error.note("nothing was changed"));
-            }
-            let kind = if error.is_cancelled() { Kind::Cancelled } else { Kind::Partial };
-            return Err(Error { kind, ..error }.note(format!("done before: {}", done.join(", "))));
+            let error = if done.is_empty() {
+                error
+            } else {
+                let kind = if error.is_cancelled() { Kind::Cancelled } else { Kind::Partial };
+                Error { kind, ..error }.note(format!("done before: {}", done.join(", ")))
+            };
+            return Err(error.note(self.rest(&outcome)));
         }
-        self.reached.mover.finish()?;
+        // All is done and was answered: a goodbye that is lost takes nothing of it back.
+        if let Err(error) = self.reached.mover.finish() {
+            self.at.observer.event(&Event::Warning { what: error.to_string() });
+        }
         Ok(outcome)
+    }
+
+    /// What has become of all that the outcome does not hold.
+    fn rest(self, outcome: &UndoOutcome) -> String {
+        let run = self.reached.mover.run_id().to_owned();
+        let untouched = if outcome.swapped.is_empty() && outcome.dropped.is_empty() {
+            "nothing was changed".to_owned()
+        } else {
+            "nothing else was changed".to_owned()
+        };
+        // What a mover has answered that can still say goodbye, it has answered rightly.
+        if self.reached.mover.finish().is_ok() {
+            return untouched;
+        }
+        let is_open = |name: &String| !outcome.swapped.iter().any(|(swapped, _)| swapped == name);
+        let swaps = self.plan.swaps.into_iter().filter(|planned| is_open(&planned.name));
+        let swaps: Vec<SwapNames> = swaps
+            .map(|planned| SwapNames {
+                name: planned.name,
+                loaded_as: planned.kept.name,
+                kept_as: planned.current_kept_as,
+            })
+            .collect();
+        let drops = self.plan.drops.into_iter().map(|planned| planned.kept.name);
+        let drops: Vec<String> = drops.filter(|name| !outcome.dropped.contains(name)).collect();
+        let folder = self.request.mover_folder.as_deref();
+        match taking_back::done_all_the_same(&self.at, &self.target, folder, &run, &swaps, &drops) {
+            Ok(done) if done.is_empty() => untouched,
+            Ok(done) => format!("done all the same, though the answer was lost: {}", done.join(", ")),
+            Err(error) => {
+                format!("the last step may have been done all the same; see `pgbackup targets` ({error})")
+            }
+        }
     }
 
     fn swap_all(&self, outcome: &mut UndoOutcome) -> Result<()> {
