@@ -14,6 +14,7 @@ mod channel;
 mod conversation;
 mod copy;
 mod embedded;
+mod patience;
 mod place;
 mod server_error;
 mod session;

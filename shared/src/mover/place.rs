@@ -2,20 +2,26 @@
 //!
 //! One exec of a POSIX shell does it. It says which machine it is on, finds a folder that can
 //! be written and run from, takes the program from its standard input (first a line with its
-//! size, then so many bytes), lets it print its own hash, and says where it is. A folder where
-//! that failed after the bytes were read is left out at the next try.
+//! size and hash, then so many bytes), runs it only if it is the right one, lets it print its own
+//! hash, and says where it is. A folder where that failed after the bytes were read is left out at
+//! the next try. Nobody says here that he is alive, so a script on whose streams nothing moves any
+//! more is given up after a while.
 
-use super::embedded;
+use super::{embedded, patience::Patience};
 use crate::{
     cancel::Cancel,
     error::{Context as _, Error, Result},
     target::{Runtime, Session, SessionControl, Target},
 };
+use pgbackup_wire::ChunkId;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     sync::Arc,
     time::Duration,
 };
+
+/// Pieces in which the program is sent; each that was taken shows that something moves.
+const PIECE: usize = 64 << 10;
 
 /// How the mover is placed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,14 +61,18 @@ impl Drop for Placed {
 /// `$1`. Files that a dead run left (it was killed between placing and starting) are removed
 /// when they are five minutes old; a running mover has no file.
 ///
+/// A program whose hash is not `$right` is not run, where there is something to tell by; what it
+/// says of itself is compared in any case.
+///
 /// Whether programs run from a folder is tried with a script that names no interpreter: the
 /// kernel says noexec before it looks at the content, and what it cannot read otherwise the
 /// shell runs by itself. A shell need not know its own path (busybox's `command -v sh` says
 /// `sh`). Source: POSIX, "Command Search and Execution", on ENOEXEC.
 const SCRIPT: &str = r#"
 only=$1 tried=$2 mark=$3
+is_right() { hash=$(sha256sum <"$1" 2>/dev/null) || return 0; [ "${hash%% *}" = "$right" ]; }
 echo "machine $(uname -m)"
-read -r size || exit 0
+read -r size right || exit 0
 now=$(date +%s)
 set -- /tmp /var/tmp /var/run/postgresql "${PGDATA:+$PGDATA/..}" /dev/shm "$HOME"
 [ -z "$only" ] || set -- "$only"
@@ -82,7 +92,7 @@ for folder do
   "$file" 2>/dev/null || { rm -f "$file"; echo "skipped $folder: programs cannot be run from it"; continue; }
   rm -f "$file"
   echo "ready"
-  head -c "$size" 2>/dev/null >"$file" && chmod 755 "$file" && hash=$("$file" check 2>&1) && {
+  head -c "$size" 2>/dev/null >"$file" && is_right "$file" && chmod 755 "$file" && hash=$("$file" check 2>&1) && {
     echo "hash $hash"
     echo "placed $file"
     read -r end
@@ -163,7 +173,9 @@ fn attempt(session: Session, cancel: &Cancel) -> Result<Attempt> {
         let _ = (&mut stderr).take(8 << 10).read_to_end(&mut said);
         String::from_utf8_lossy(&said).trim().to_owned()
     });
-    let result = dialogue(session.stdin, BufReader::new(session.stdout));
+    let patience = Patience::with(Arc::clone(&control));
+    let result = dialogue(session.stdin, BufReader::new(session.stdout), &patience);
+    let gave_up = patience.end();
     drop(waiting);
     match result {
         Ok(Attempt { end: End::Placed(mut placed), reasons }) => {
@@ -179,24 +191,34 @@ fn attempt(session: Session, cancel: &Cancel) -> Result<Attempt> {
         Err(error) => {
             control.abort();
             cancel.check()?;
+            let error = gave_up.map_or(error, |waited| {
+                let seconds = waited.as_secs();
+                Error::failed("shell in the container does not answer")
+                    .caused_by(format!("nothing has moved on its streams for {seconds} seconds"))
+            });
             let said = complaints.join().unwrap_or_default();
             Err(if said.is_empty() { error } else { error.caused_by(said) })
         }
     }
 }
 
-fn dialogue(mut stdin: Box<dyn Write + Send>, stdout: impl BufRead) -> Result<Attempt> {
+fn dialogue(
+    mut stdin: Box<dyn Write + Send>,
+    stdout: impl BufRead,
+    patience: &Arc<Patience>,
+) -> Result<Attempt> {
     let mut lines = stdout.lines();
-    let mut next = || match lines.next() {
-        Some(line) => line.context("read what the shell in the container says").map(Some),
-        None => Ok(None),
+    let mut next = || {
+        let line = lines.next().transpose().context("read what the shell in the container says");
+        patience.renew();
+        line
     };
     let early = || Error::failed("shell in the container ended early");
     let machine = next()?.ok_or_else(early)?;
     let machine = machine.strip_prefix("machine ").ok_or_else(early)?.to_owned();
     let program = embedded::for_machine(&machine)?;
     let mut reasons = Vec::new();
-    writeln!(stdin, "{}", program.bytes.len())
+    writeln!(stdin, "{} {}", program.bytes.len(), ChunkId(program.build()))
         .and_then(|()| stdin.flush())
         .context("speak with the shell in the container")?;
     let mut stdin = Some(stdin);
@@ -210,9 +232,13 @@ fn dialogue(mut stdin: Box<dyn Write + Send>, stdout: impl BufRead) -> Result<At
                 if let Some(mut stdin) = stdin.take() {
                     // The shell may end without having read all (a full disk): what it says
                     // decides, not the write, which must not block this thread.
+                    let patience = Arc::clone(patience);
                     sending = Some(std::thread::spawn(move || {
-                        let sent = stdin.write_all(program.bytes).and_then(|()| stdin.flush());
-                        sent.map(|()| stdin)
+                        for piece in program.bytes.chunks(PIECE) {
+                            stdin.write_all(piece)?;
+                            patience.renew();
+                        }
+                        stdin.flush().map(|()| stdin)
                     }));
                 }
                 continue;
@@ -227,7 +253,7 @@ fn dialogue(mut stdin: Box<dyn Write + Send>, stdout: impl BufRead) -> Result<At
             }
             "placed" => {
                 let build = program.build();
-                if hash != pgbackup_wire::ChunkId(build).to_string() {
+                if hash != ChunkId(build).to_string() {
                     return Err(
                         Error::failed("mover that was placed is not the one that was sent").caused_by(hash)
                     );
