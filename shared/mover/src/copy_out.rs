@@ -174,7 +174,7 @@ impl Sender<'_> {
 
     fn flush(&mut self) -> Result<(), Trouble> {
         if self.count > 0 {
-            self.task.output.write(&self.frames, self.count).map_err(|_| Trouble::Gone)?;
+            self.task.output.write(&mut self.frames, self.count).map_err(|_| Trouble::Gone)?;
             self.frames.clear();
             self.count = 0;
         }

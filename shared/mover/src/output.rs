@@ -2,7 +2,7 @@
 
 use pgbackup_wire::{
     FrameKind, Reply, Summary,
-    frame::{self, CHECKSUM_BYTES, HEADER_BYTES},
+    frame::{self, CHECKSUM_BYTES, HEADER_BYTES, Sequence},
     payload,
 };
 use std::{
@@ -19,6 +19,7 @@ pub struct Output {
 
 struct Counted {
     file: File,
+    sequence: Sequence,
     frames: u64,
     bytes: u64,
     ended: bool,
@@ -27,22 +28,31 @@ struct Counted {
 impl Output {
     pub fn new() -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Self { counted: Mutex::new(Counted { file, frames: 0, bytes: 0, ended: false }) })
+        Ok(Self {
+            counted: Mutex::new(Counted {
+                file,
+                sequence: Sequence::default(),
+                frames: 0,
+                bytes: 0,
+                ended: false,
+            }),
+        })
     }
 
-    /// Writes so many whole frames at once.
-    pub fn write(&self, bytes: &[u8], frames: u64) -> io::Result<()> {
+    /// Numbers so many whole frames and writes them at once.
+    pub fn write(&self, bytes: &mut [u8], frames: u64) -> io::Result<()> {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.ended {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         counted.frames += frames;
         counted.bytes += (bytes.len() as u64).saturating_sub(frames * (HEADER_BYTES + CHECKSUM_BYTES) as u64);
+        counted.sequence.number(bytes);
         counted.file.write_all(bytes)
     }
 
     pub fn send(&self, kind: FrameKind, channel: u32, payload: &[u8]) -> io::Result<()> {
-        self.write(&frame::encode(kind, channel, payload).map_err(io::Error::other)?, 1)
+        self.write(&mut frame::encode(kind, channel, payload).map_err(io::Error::other)?, 1)
     }
 
     pub fn message(&self, kind: FrameKind, channel: u32, message: &impl serde::Serialize) -> io::Result<()> {
@@ -50,7 +60,7 @@ impl Output {
         let start = frame::begin(&mut out, kind, channel);
         payload::write_message(&mut out, message).map_err(io::Error::other)?;
         frame::seal(&mut out, start).map_err(io::Error::other)?;
-        self.write(&out, 1)
+        self.write(&mut out, 1)
     }
 
     pub fn reply(&self, channel: u32, reply: &Reply) -> io::Result<()> {
@@ -69,6 +79,7 @@ impl Output {
         let start = frame::begin(&mut out, FrameKind::Goodbye, 0);
         frame::seal(&mut out, start).map_err(io::Error::other)?;
         counted.ended = true;
+        counted.sequence.number(&mut out);
         counted.file.write_all(&out)
     }
 }

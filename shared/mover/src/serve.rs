@@ -13,7 +13,7 @@ use crate::{
 };
 use pgbackup_wire::{
     Command, FrameKind, HEARTBEAT_EVERY, Hello, SILENCE_LIMIT, Summary, WireError,
-    frame::{self, HEADER_BYTES, Header},
+    frame::{self, HEADER_BYTES, Header, Sequence},
     payload,
 };
 use std::{
@@ -21,11 +21,11 @@ use std::{
     io::{self, Read},
     process,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, TryLockError,
         atomic::{AtomicU32, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// No run needs more sessions, programs and files at one time.
@@ -71,8 +71,9 @@ pub fn serve() -> Result<(), Box<dyn Error>> {
         heard: Mutex::new(Instant::now()),
         ending: Mutex::default(),
     });
-    let watched = Arc::clone(&server);
-    thread::Builder::new().stack_size(STACK).spawn(move || watched.keep_alive())?;
+    let (speaking, watched) = (Arc::clone(&server), Arc::clone(&server));
+    thread::Builder::new().stack_size(STACK).spawn(move || speaking.keep_alive())?;
+    thread::Builder::new().stack_size(STACK).spawn(move || watched.watch())?;
     let ended = server.converse(io::stdin().lock(), build);
     let guard = server.ending.lock().unwrap_or_else(PoisonError::into_inner);
     server.channels.end_all();
@@ -86,7 +87,8 @@ pub fn serve() -> Result<(), Box<dyn Error>> {
 impl Server {
     /// Takes frames until the engine's goodbye.
     fn converse(self: &Arc<Self>, mut stdin: impl Read, build: [u8; 32]) -> Result<(), Box<dyn Error>> {
-        let (header, body) = self.frame(&mut stdin)?;
+        let mut sequence = Sequence::default();
+        let (header, body) = self.frame(&mut stdin, &mut sequence)?;
         if header.kind != FrameKind::Hello {
             return Err("the engine did not greet".into());
         }
@@ -97,7 +99,7 @@ impl Server {
         let answer = Hello { build, run: hello.run, pid: process::id() };
         self.shared.output.message(FrameKind::Hello, 0, &answer)?;
         loop {
-            let (header, body) = self.frame(&mut stdin)?;
+            let (header, body) = self.frame(&mut stdin, &mut sequence)?;
             let channel = header.channel;
             match header.kind {
                 FrameKind::Heartbeat => {}
@@ -118,13 +120,17 @@ impl Server {
         }
     }
 
-    fn frame(&self, stdin: &mut impl Read) -> Result<(Header, Vec<u8>), Box<dyn Error>> {
+    fn frame(
+        &self,
+        stdin: &mut impl Read,
+        sequence: &mut Sequence,
+    ) -> Result<(Header, Vec<u8>), Box<dyn Error>> {
         let mut front = [0; HEADER_BYTES];
         stdin.read_exact(&mut front)?;
         let header = Header::decode(&front)?;
         let mut body = vec![0; header.length + frame::CHECKSUM_BYTES];
         stdin.read_exact(&mut body)?;
-        frame::verify(&front, &mut body)?;
+        sequence.verify(&front, &mut body)?;
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         Ok((header, body))
     }
@@ -170,22 +176,35 @@ impl Server {
         self.channels.get(number).map_or(Ok(()), |channel| channel.bulk(item(body), length))
     }
 
-    /// Says that this side is alive, and ends everything when the other is not.
+    /// Says that this side is alive. Blocks where nobody takes what is said.
     fn keep_alive(&self) {
         loop {
             thread::sleep(HEARTBEAT_EVERY);
-            let silence = self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-            if silence > SILENCE_LIMIT {
-                let guard = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
-                self.channels.end_all();
-                drop(guard);
-                // The main thread is blocked in a read that will not return.
-                process::exit(1);
-            }
             // An engine that cannot be written to is an engine whose input has ended: that is
             // seen where frames are read.
             let _ = self.shared.output.send(FrameKind::Heartbeat, 0, &[]);
         }
+    }
+
+    /// Ends everything when the engine has been silent for too long. Writes nothing to it, so
+    /// that a stream on which nothing moves any more cannot hold this up.
+    fn watch(&self) {
+        while self.silence() <= SILENCE_LIMIT {
+            thread::sleep(HEARTBEAT_EVERY);
+        }
+        let ending = self.ending.try_lock();
+        if matches!(ending, Err(TryLockError::WouldBlock)) {
+            // The main thread is at it; it may be held up by the last words it has to say.
+            thread::sleep(SILENCE_LIMIT);
+        } else {
+            self.channels.end_all();
+        }
+        // The main thread is blocked in a read or a write that will not return.
+        process::exit(1);
+    }
+
+    fn silence(&self) -> Duration {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// Tells what was done, to be compared with what arrived.

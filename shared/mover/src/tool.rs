@@ -145,7 +145,7 @@ fn forward(task: &Task<'_>, child: &mut Child) -> Result<u64, Trouble> {
             Err(Trouble::Gone) => return Err(Trouble::Gone),
         }
         frame::seal(&mut out, 0).map_err(Trouble::plain)?;
-        task.output.write(&out, 1).map_err(|_| Trouble::Gone)?;
+        task.output.write(&mut out, 1).map_err(|_| Trouble::Gone)?;
         bytes += length as u64;
     }
 }

@@ -147,7 +147,7 @@ impl Channel {
 
     /// Sends a frame of bulk when credit allows; gives `false`, having sent nothing, when an
     /// answer has come that has to be looked at first.
-    pub(super) fn send_bulk(&self, frame: &[u8], payload_bytes: usize) -> Result<bool> {
+    pub(super) fn send_bulk(&self, frame: &mut [u8], payload_bytes: usize) -> Result<bool> {
         let mut state = self.inbox.lock();
         loop {
             self.conversation.check()?;
@@ -172,7 +172,7 @@ impl Channel {
         payload::write_chunk(&mut out, &blob.id, blob.raw_length);
         out.extend_from_slice(&blob.compressed);
         let length = frame::seal(&mut out, start).context(format!("send the chunk `{}`", blob.id))?;
-        self.send_bulk(&out, length)
+        self.send_bulk(&mut out, length)
     }
 
     /// Fails the whole conversation, because the mover is not where it should be.

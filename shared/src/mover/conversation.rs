@@ -9,7 +9,7 @@ use crate::{
 };
 use pgbackup_wire::{
     Command, FrameKind, HEARTBEAT_EVERY, Hello, Reply, SILENCE_LIMIT, Summary, WireError,
-    frame::{self, HEADER_BYTES, Header},
+    frame::{self, HEADER_BYTES, Header, Sequence},
     payload,
 };
 use std::{
@@ -43,10 +43,16 @@ struct Milestones {
     failure: Option<Error>,
 }
 
+/// The way to the mover.
+struct Outgoing {
+    stdin: Box<dyn Write + Send>,
+    sequence: Sequence,
+}
+
 /// One exec stream with a mover on the other end.
 pub(super) struct Conversation {
     place: String,
-    stdin: Mutex<Box<dyn Write + Send>>,
+    stdin: Mutex<Outgoing>,
     control: Arc<dyn SessionControl>,
     listeners: Mutex<HashMap<u32, Listener>>,
     next_channel: AtomicU32,
@@ -70,7 +76,7 @@ impl Conversation {
     pub(super) fn new(place: &str, stdin: Box<dyn Write + Send>, control: Arc<dyn SessionControl>) -> Self {
         Self {
             place: place.to_owned(),
-            stdin: Mutex::new(stdin),
+            stdin: Mutex::new(Outgoing { stdin, sequence: Sequence::default() }),
             control,
             listeners: Mutex::default(),
             next_channel: AtomicU32::new(1),
@@ -155,19 +161,20 @@ impl Conversation {
         payload::write_message(&mut out, command)
             .and_then(|()| frame::seal(&mut out, start))
             .context("put a command for the mover into words")?;
-        self.write(&out)
+        self.write(&mut out)
     }
 
     pub(super) fn send(&self, kind: FrameKind, channel: u32, payload: &[u8]) -> Result<()> {
-        self.write(&frame::encode(kind, channel, payload).context("send a frame to the mover")?)
+        self.write(&mut frame::encode(kind, channel, payload).context("send a frame to the mover")?)
     }
 
-    /// Writes whole frames.
-    pub(super) fn write(&self, frames: &[u8]) -> Result<()> {
+    /// Numbers whole frames and writes them.
+    pub(super) fn write(&self, frames: &mut [u8]) -> Result<()> {
         self.check()?;
         let written = {
-            let mut stdin = lock(&self.stdin);
-            stdin.write_all(frames).and_then(|()| stdin.flush())
+            let mut outgoing = lock(&self.stdin);
+            outgoing.sequence.number(frames);
+            outgoing.stdin.write_all(frames).and_then(|()| outgoing.stdin.flush())
         };
         if let Err(error) = written {
             self.fail(self.ended_early("it takes no more input").caused_by(error));
@@ -187,8 +194,9 @@ impl Conversation {
     /// its own.
     pub(super) fn read(&self, stdout: Box<dyn Read + Send>) {
         let mut stdout = BufReader::with_capacity(256 << 10, stdout);
+        let mut sequence = Sequence::default();
         loop {
-            match self.read_frame(&mut stdout) {
+            match self.read_frame(&mut stdout, &mut sequence) {
                 Ok(false) => {}
                 Ok(true) => return,
                 Err(error) => return self.fail(error),
@@ -197,7 +205,7 @@ impl Conversation {
     }
 
     /// Takes one frame; `true` after the last.
-    fn read_frame(&self, stdout: &mut impl Read) -> Result<bool> {
+    fn read_frame(&self, stdout: &mut impl Read, sequence: &mut Sequence) -> Result<bool> {
         let mut front = [0; HEADER_BYTES];
         self.fill(stdout, &mut front)?;
         let irregular = |error: WireError| {
@@ -206,7 +214,7 @@ impl Conversation {
         let header = Header::decode(&front).map_err(irregular).map_err(|error| self.with_stderr(error))?;
         let mut body = vec![0; header.length + frame::CHECKSUM_BYTES];
         self.fill(stdout, &mut body)?;
-        frame::verify(&front, &mut body).map_err(irregular)?;
+        sequence.verify(&front, &mut body).map_err(irregular)?;
         *lock(&self.heard) = Instant::now();
         self.received
             .fetch_add((HEADER_BYTES + body.len() + frame::CHECKSUM_BYTES) as u64, Ordering::Relaxed);
@@ -312,26 +320,32 @@ impl Conversation {
         self.reach(|m, ()| m.stderr_ended = true, ());
     }
 
-    /// Says that this side is alive, and listens whether the other is, until the conversation
-    /// is over. Runs on a thread of its own.
+    /// Says that this side is alive, until the conversation is over. Runs on a thread of its own,
+    /// which blocks where nobody takes what is said.
     pub(super) fn keep_alive(&self) {
-        loop {
-            let milestones = lock(&self.milestones);
-            let (milestones, _) = self
-                .reached
-                .wait_timeout_while(milestones, HEARTBEAT_EVERY, |m| !m.goodbye && m.failure.is_none())
-                .unwrap_or_else(PoisonError::into_inner);
-            if milestones.goodbye || milestones.failure.is_some() {
-                return;
-            }
-            drop(milestones);
+        while self.goes_on() {
+            // A failed write has failed the conversation; the next round sees it.
+            let _ = self.send(FrameKind::Heartbeat, 0, &[]);
+        }
+    }
+
+    /// Fails the conversation when the mover has been silent for too long. Runs on a thread of
+    /// its own and writes nothing, so that a stream on which nothing moves cannot hold it up.
+    pub(super) fn watch(&self) {
+        while self.goes_on() {
             if lock(&self.heard).elapsed() > SILENCE_LIMIT {
                 let seconds = SILENCE_LIMIT.as_secs();
                 return self.fail(self.ended_early(&format!("the mover was silent for {seconds} seconds")));
             }
-            // A failed write has failed the conversation; the next round sees it.
-            let _ = self.send(FrameKind::Heartbeat, 0, &[]);
         }
+    }
+
+    /// Waits for the time between two heartbeats; tells whether the conversation is not over.
+    fn goes_on(&self) -> bool {
+        let goes_on = |m: &Milestones| !m.goodbye && m.failure.is_none();
+        let milestones = lock(&self.milestones);
+        let waited = self.reached.wait_timeout_while(milestones, HEARTBEAT_EVERY, |m| goes_on(m));
+        goes_on(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Fails the conversation when the user cancels.

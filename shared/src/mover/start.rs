@@ -57,11 +57,12 @@ impl<'o> Mover<'o> {
         let conversation =
             Arc::new(Conversation::new(&target.name, session.stdin, Arc::clone(&session.control)));
         let waiting = conversation.ends_with(cancel);
-        let (reader, listener, watch) =
-            (Arc::clone(&conversation), Arc::clone(&conversation), Arc::clone(&conversation));
+        let (reader, listener) = (Arc::clone(&conversation), Arc::clone(&conversation));
+        let (speaker, watch) = (Arc::clone(&conversation), Arc::clone(&conversation));
         thread::spawn(move || reader.read(session.stdout));
         thread::spawn(move || listener.read_stderr(session.stderr));
-        thread::spawn(move || watch.keep_alive());
+        thread::spawn(move || speaker.keep_alive());
+        thread::spawn(move || watch.watch());
 
         let run = format!("{:016x}", rand::random::<u64>());
         let hello = Hello { build: placed.build, run: run.clone(), pid: 0 };

@@ -140,9 +140,9 @@ impl MemoryFile {
         let channel = Channel::open(conversation, conversation.new_number());
         channel.command(&Command::File)?;
         for part in bytes.chunks(256 << 10) {
-            let frame =
+            let mut frame =
                 frame::encode(FrameKind::Data, channel.number(), part).context("send a file to the mover")?;
-            if !channel.send_bulk(&frame, part.len())? {
+            if !channel.send_bulk(&mut frame, part.len())? {
                 break;
             }
         }

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum WireError {
     /// The checksum of a frame does not match its bytes.
     Checksum,
+    /// A frame was lost, or came twice, or before its turn.
+    Order,
     /// No frame is of this kind.
     Kind(u8),
     /// A frame of this kind cannot be so long.
@@ -23,6 +25,7 @@ impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Checksum => f.write_str("the checksum of a frame does not match its bytes"),
+            Self::Order => f.write_str("a frame was lost, or came twice, or before its turn"),
             Self::Kind(kind) => write!(f, "no frame is of the kind {kind}"),
             Self::Length(length) => write!(f, "a frame cannot be {length} bytes long"),
             Self::Payload => f.write_str("the content of a frame is not what its kind holds"),

@@ -2,7 +2,9 @@
 //!
 //! A frame is the length of its payload (u32), its kind (u8), its channel (u32), the payload,
 //! and the XXH3-64 of all that (u64); numbers are little-endian. It is built in one buffer, so
-//! that it goes out in one write: [`begin`], append the payload, [`seal`].
+//! that it goes out in one write: [`begin`], append the payload, [`seal`]. When it goes out, its
+//! number in its direction is added to its checksum by a [`Sequence`], so that a frame that is
+//! lost, comes twice, or overtakes another is found as surely as a bit that was flipped.
 
 use crate::{MAX_CHUNK, WireError};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -151,24 +153,53 @@ pub fn encode(kind: FrameKind, channel: u32, payload: &[u8]) -> Result<Vec<u8>, 
     Ok(out)
 }
 
-/// Compares a frame with its checksum: `body` is the payload and the checksum after it. What
-/// is left in `body` is the payload.
-///
-/// # Errors
-///
-/// [`WireError::Checksum`] when they do not belong together.
-pub fn verify(header: &[u8; HEADER_BYTES], body: &mut Vec<u8>) -> Result<(), WireError> {
-    let Some((payload, checksum)) = body.split_last_chunk::<CHECKSUM_BYTES>() else {
-        return Err(WireError::Checksum);
-    };
-    let mut hash = Xxh3::new();
-    hash.update(header);
-    hash.update(payload);
-    if hash.digest() != u64::from_le_bytes(*checksum) {
-        return Err(WireError::Checksum);
+/// The order of the frames in one direction. Each end has one.
+#[derive(Clone, Debug, Default)]
+pub struct Sequence {
+    next: u64,
+}
+
+/// A number that is off by no more than this is told as a frame out of its order.
+const NEAR: u64 = 1 << 20;
+
+impl Sequence {
+    /// Numbers whole frames, which must then go out before any other.
+    pub fn number(&mut self, frames: &mut [u8]) {
+        let mut rest = frames;
+        while let Some((header, after)) = rest.split_first_chunk_mut::<HEADER_BYTES>() {
+            let [l0, l1, l2, l3, ..] = *header;
+            let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+            let Some((_, after)) = after.split_at_mut_checked(length) else { return };
+            let Some((checksum, after)) = after.split_first_chunk_mut::<CHECKSUM_BYTES>() else { return };
+            *checksum = u64::from_le_bytes(*checksum).wrapping_add(self.next).to_le_bytes();
+            self.next += 1;
+            rest = after;
+        }
     }
-    body.truncate(body.len() - CHECKSUM_BYTES);
-    Ok(())
+
+    /// Compares the next frame with its checksum and number: `body` is the payload and the
+    /// checksum after it. What is left in `body` is the payload.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Checksum`] when they do not belong together, [`WireError::Order`] when they
+    /// do and another frame should have come.
+    pub fn verify(&mut self, header: &[u8; HEADER_BYTES], body: &mut Vec<u8>) -> Result<(), WireError> {
+        let Some((payload, checksum)) = body.split_last_chunk::<CHECKSUM_BYTES>() else {
+            return Err(WireError::Checksum);
+        };
+        let mut hash = Xxh3::new();
+        hash.update(header);
+        hash.update(payload);
+        let number = u64::from_le_bytes(*checksum).wrapping_sub(hash.digest());
+        if number != self.next {
+            let near = number.abs_diff(self.next) <= NEAR;
+            return Err(if near { WireError::Order } else { WireError::Checksum });
+        }
+        self.next += 1;
+        body.truncate(body.len() - CHECKSUM_BYTES);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -186,8 +217,30 @@ mod tests {
         let (header, mut body) = parts(&frame);
         let read = Header::decode(&header).unwrap();
         assert_eq!(read, Header { kind: FrameKind::Data, channel: 7, length: 4 });
-        verify(&header, &mut body).unwrap();
+        Sequence::default().verify(&header, &mut body).unwrap();
         assert_eq!(body, b"rows");
+    }
+
+    #[test]
+    fn a_frame_that_is_lost_comes_twice_or_overtakes_another_is_found() {
+        let mut stream: Vec<u8> =
+            [b"one".as_slice(), b"two", b"three"].map(|it| encode(FrameKind::Data, 1, it).unwrap()).concat();
+        Sequence::default().number(&mut stream);
+        let frame = |number: usize| {
+            let starts = [0, 20, 40, stream.len()];
+            parts(&stream[starts[number]..starts[number + 1]])
+        };
+        let read = |numbers: &[usize]| {
+            let mut sequence = Sequence::default();
+            numbers.iter().try_for_each(|&number| {
+                let (header, mut body) = frame(number);
+                sequence.verify(&header, &mut body)
+            })
+        };
+        assert_eq!(read(&[0, 1, 2]), Ok(()));
+        for wrong in [&[0, 2][..], &[0, 1, 1], &[1, 0], &[0, 1, 2, 0]] {
+            assert_eq!(read(wrong), Err(WireError::Order), "{wrong:?}");
+        }
     }
 
     #[test]
@@ -198,7 +251,8 @@ mod tests {
             damaged[bit / 8] ^= 1 << (bit % 8);
             let (header, mut body) = parts(&damaged);
             let same_length = Header::decode(&header).is_ok_and(|read| read.length == 20);
-            assert!(!same_length || verify(&header, &mut body).is_err(), "bit {bit}");
+            let found = Sequence::default().verify(&header, &mut body).is_err();
+            assert!(!same_length || found, "bit {bit}");
         }
     }
 
