@@ -67,9 +67,14 @@ pub fn rounds(in_ci: u32) -> u32 {
 
 /// Returns the random numbers of a test: the same in every run, or from `PGBACKUP_TEST_SEED`.
 pub fn random() -> StdRng {
-    let seed = std::env::var("PGBACKUP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(41);
+    let seed = seed();
     crate::command::say(&format!("seed {seed}, set PGBACKUP_TEST_SEED for another"));
     StdRng::seed_from_u64(seed)
+}
+
+/// Returns the seed of a test's random numbers: always the same, or `PGBACKUP_TEST_SEED`.
+pub fn seed() -> u64 {
+    std::env::var("PGBACKUP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(41)
 }
 
 /// Returns a moment between nothing and `longest`.

@@ -15,6 +15,7 @@ pub mod command;
 pub mod compare;
 pub mod faults;
 pub mod plugin;
+pub mod proxy;
 pub mod repository;
 pub mod s3;
 pub mod s3_proxy;
@@ -22,4 +23,5 @@ pub mod server;
 pub mod zoo;
 
 pub use plugin::{Outcome, Plugin};
+pub use proxy::Proxy;
 pub use server::Server;

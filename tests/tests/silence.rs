@@ -1,0 +1,164 @@
+//! F3 and streams on which nothing moves any more: work that is silent for long goes through a
+//! proxy that cuts idle streams, and a stream that is held back for ever is given up in time.
+
+use pgbackup_tests::{
+    Plugin, Proxy,
+    client::Session,
+    command::{docker_is_here, wait_for},
+    faults,
+    proxy::{
+        At, Direction, Edge, Fault, Harm,
+        case::{attack, hurt},
+        shop::Shop,
+    },
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Kinds of the mover's frames, as they are on the wire.
+const BLOB: u8 = 5;
+const HEARTBEAT: u8 = 8;
+const SUMMARY: u8 = 9;
+
+const PLACING: usize = 0;
+const SERVING: usize = 1;
+
+/// What proxies on the way allow a stream to be idle.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// A minute in `just soak`; in the test command long enough to be cut without heartbeats.
+fn silent_seconds() -> u32 {
+    if faults::rounds(0) > 0 { 60 } else { 22 }
+}
+
+#[test]
+fn a_wait_for_a_lock_goes_through_a_proxy_that_cuts_idle_streams() {
+    if !docker_is_here() {
+        return;
+    }
+    let shop = Shop::open(&[]);
+    let mut holder = Session::open(&shop.server, "shop");
+    holder.run("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE");
+    let begun = Instant::now();
+    let silent = Duration::from_secs(silent_seconds().into());
+
+    let attack = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let mut line = shop.create("patient");
+            line.extend(["--lock-timeout", "10m"]);
+            attack(&shop.plugin, &line, Proxy::cutting_idle_streams(IDLE))
+        });
+        wait_for("waiting backup", || {
+            let waiting = shop.server.sql("postgres", "SELECT count(*) FROM pg_locks WHERE NOT granted");
+            (waiting.trim() != "0").then_some(())
+        });
+        holder.run(&format!("SELECT pg_sleep({})", silent.as_secs()));
+        holder.run("COMMIT");
+        waiting.join().unwrap()
+    });
+
+    assert!(begun.elapsed() >= silent);
+    assert_eq!(attack.outcome.status, Some(0), "{:?}", attack.outcome);
+    shop.assert_only_whole_backups(&shop.plugin, "patient", &attack, "lock wait");
+}
+
+#[test]
+fn a_long_index_build_goes_through_a_proxy_that_cuts_idle_streams() {
+    if !docker_is_here() {
+        return;
+    }
+    let shop = Shop::open(&[]);
+    shop.server.sql(
+        "shop",
+        &format!(
+            "CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN IF current_database() <> 'shop' THEN PERFORM pg_sleep({}); END IF; RETURN $1; END $$;
+             CREATE TABLE few AS SELECT 1 AS i; CREATE INDEX ON few (slow(i))",
+            silent_seconds()
+        ),
+    );
+    shop.plugin.must(&shop.create("slow"));
+    let begun = Instant::now();
+
+    let line = ["restore", "slow", "-d", "shop", "--into", "copy", "--yes"];
+    let attack = attack(&shop.plugin, &line, Proxy::cutting_idle_streams(IDLE));
+
+    assert!(begun.elapsed() >= Duration::from_secs(silent_seconds().into()));
+    assert_eq!(attack.outcome.status, Some(0), "{:?}", attack.outcome);
+    shop.assert_nothing_is_left("index build");
+    assert_eq!(shop.server.sql("copy", "SELECT count(*) FROM few").trim(), "1");
+}
+
+/// Faults after which nothing moves any more; the first one needs a backup that takes a while.
+fn stalls() -> Vec<Fault> {
+    let out = |at, both| Fault::new(SERVING, Direction::Out, at, Harm::Stall { both });
+    let into = |at, both| Fault::new(SERVING, Direction::Into, at, Harm::Stall { both });
+    vec![
+        out(At::Frame(HEARTBEAT, 0, Edge::Before), false),
+        out(At::Frame(BLOB, 1, Edge::Before), true),
+        out(At::Frame(SUMMARY, 0, Edge::Before), true),
+        out(At::Frame(SUMMARY, 0, Edge::After), false),
+        into(At::Byte(500), false),
+        Fault::new(PLACING, Direction::Into, At::Byte(700_000), Harm::Stall { both: true }),
+    ]
+}
+
+#[test]
+fn a_backup_whose_stream_is_held_back_for_ever_fails_within_two_minutes() {
+    if !docker_is_here() {
+        return;
+    }
+    // Every case waits for half a minute or a minute, so all wait at once. A lock holds the
+    // backups back until the first heartbeat.
+    let shop = Shop::open(&[]);
+    let mut holder = Session::open(&shop.server, "shop");
+    holder.run("BEGIN; LOCK TABLE since IN ACCESS EXCLUSIVE MODE");
+    let proxies: Vec<_> =
+        stalls().into_iter().map(|fault| (fault, Arc::new(Proxy::hurting(fault)))).collect();
+
+    let attacks: Vec<_> = std::thread::scope(|scope| {
+        let run = |(fault, proxy): &(Fault, Arc<Proxy>)| {
+            let (shop, fault, proxy) = (&shop, *fault, Arc::clone(proxy));
+            scope.spawn(move || {
+                let plugin = Plugin::new();
+                let mut line = shop.create("held");
+                line.extend(["--lock-timeout", "10m"]);
+                let attack = attack(&plugin, &line, proxy);
+                (plugin, attack, fault)
+            })
+        };
+        let running: Vec<_> = proxies.iter().map(run).collect();
+        wait_for("heartbeat", || proxies[0].1.has_hit().then_some(()));
+        holder.run("COMMIT");
+        running.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+
+    drop(proxies);
+    for (plugin, attack, fault) in attacks {
+        assert!(attack.proxy.has_hit(), "{fault:?}: {:?}", attack.outcome);
+        assert_eq!(attack.outcome.status, Some(1), "{fault:?}: {:?}", attack.outcome);
+        assert!(attack.took < Duration::from_mins(2), "{fault:?} took {:?}", attack.took);
+        // Only a shell that places cannot tell by itself that nobody is there any more.
+        let attack = if fault.stream == PLACING { attack.let_go() } else { attack };
+        shop.assert_only_whole_backups(&plugin, "held", &attack, &format!("{fault:?}"));
+    }
+}
+
+#[test]
+fn a_restore_that_nobody_takes_data_from_fails_in_time_and_the_mover_is_gone() {
+    if !docker_is_here() {
+        return;
+    }
+    // More is to be sent than all buffers on the way take, so both sides are blocked in a write.
+    let shop = Shop::open(&[]);
+    let into =
+        Fault::new(SERVING, Direction::Into, At::Frame(BLOB, 2, Edge::Before), Harm::Stall { both: true });
+
+    let attack = hurt(&shop.plugin, &shop.restore(), into);
+
+    assert!(attack.proxy.has_hit(), "{:?}", attack.outcome);
+    assert_eq!(attack.outcome.status, Some(1), "{:?}", attack.outcome);
+    assert!(attack.took < Duration::from_mins(2), "it took {:?}", attack.took);
+    shop.assert_one_serves(true, &attack, "restore");
+}
