@@ -157,6 +157,10 @@ pub(super) fn drop_database(
         return Ok(());
     }
     let stage = || format!("drop database `{name}`");
+    // A run that was killed while it dropped this one has done all but the drop itself.
+    if swap::database_is_half_dropped(session, name)? {
+        return Query::query(session, &swap::drop_statement(name)).context(stage()).map(|_| ());
+    }
     let subscribed: Vec<Subscription> =
         subscriptions(session)?.into_iter().filter(|one| one.database == name).collect();
     if !subscribed.is_empty() {

@@ -80,6 +80,20 @@ pub fn database_exists(session: &mut dyn Query, name: &str) -> Result<bool> {
     answer.only()?.flag("there")
 }
 
+/// Whether a DROP DATABASE was interrupted in this database: it can be dropped, and nothing else.
+pub fn database_is_half_dropped(session: &mut dyn Query, name: &str) -> Result<bool> {
+    let answer = session.query(&format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = {} AND datconnlimit = -2) AS half",
+        literal(name)
+    ))?;
+    answer.only()?.flag("half")
+}
+
+/// The statement that drops a database, with whoever is in it.
+pub fn drop_statement(name: &str) -> String {
+    format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(name))
+}
+
 /// Ends all other sessions of these databases; tells how many there were.
 pub fn end_sessions(session: &mut dyn Query, databases: &[&str]) -> Result<u64> {
     let names: Vec<String> = databases.iter().map(|name| literal(name)).collect();
@@ -103,10 +117,9 @@ pub fn end_sessions_of_run(session: &mut dyn Query, run: &str) -> Result<u64> {
 
 /// The statements that drop a database with whoever is in it. Each is a transaction of its own.
 pub fn drop_statements(name: &str) -> [String; 2] {
-    let name = identifier(name);
     [
-        format!("ALTER DATABASE {name} WITH IS_TEMPLATE false ALLOW_CONNECTIONS false"),
-        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+        format!("ALTER DATABASE {} WITH IS_TEMPLATE false ALLOW_CONNECTIONS false", identifier(name)),
+        drop_statement(name),
     ]
 }
 
