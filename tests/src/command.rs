@@ -61,14 +61,14 @@ pub fn output(program: &str, arguments: &[&str], input: &[u8]) -> Output {
     })
 }
 
-/// Waits until `state` answers, asking every 20 ms, and panics with `what` after a minute.
+/// Waits until `state` answers, asking every 20 ms, and panics with `what` after three minutes.
 pub fn wait_for<T>(what: &str, mut state: impl FnMut() -> Option<T>) -> T {
     let since = Instant::now();
     loop {
         if let Some(answer) = state() {
             return answer;
         }
-        assert!(since.elapsed() < Duration::from_mins(1), "after a minute there was still no {what}");
+        assert!(since.elapsed() < Duration::from_mins(3), "after three minutes there was still no {what}");
         sleep(Duration::from_millis(20));
     }
 }

@@ -14,6 +14,7 @@ pub mod client;
 pub mod command;
 pub mod compare;
 pub mod faults;
+pub mod phases;
 pub mod plugin;
 pub mod proxy;
 pub mod repository;

@@ -179,17 +179,26 @@ impl Server {
     ///
     /// Waits a while for the mover to notice that nobody speaks to it any more.
     pub fn leftovers(&self) -> Vec<String> {
-        let mut left = Vec::new();
         // A mover that hears nothing ends after 30 s.
+        self.time_until_clean(Duration::from_secs(40)).err().unwrap_or_default()
+    }
+
+    /// Returns how long it took until nothing of ours was in the container, or what still was there
+    /// after `limit`.
+    pub fn time_until_clean(&self, limit: Duration) -> Result<Duration, Vec<String>> {
         let since = Instant::now();
-        while since.elapsed() < Duration::from_secs(40) {
-            left = self.what_is_there();
+        loop {
+            // Asking takes its time too, on a busy machine; what is gone now was gone before.
+            let asked = since.elapsed();
+            let left = self.what_is_there();
             if left.is_empty() {
-                break;
+                return Ok(asked);
+            }
+            if asked > limit {
+                return Err(left);
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-        left
     }
 
     fn what_is_there(&self) -> Vec<String> {

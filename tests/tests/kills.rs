@@ -1,5 +1,6 @@
-//! F41, F7, F8: processes are killed at random instants. The user's server never restarts, and
-//! what was not proven complete is never listed.
+//! F41, F7, F8: programs of ours in the container are killed at random instants. The user's server
+//! never restarts, and what was not proven complete is never listed. The plugin's own turn is in
+//! `plugin_kills.rs` and `repository_kills.rs`.
 
 use pgbackup_tests::{
     Plugin, Server,
@@ -7,11 +8,10 @@ use pgbackup_tests::{
     compare::{assert_same_text, portrait},
     faults::{self, Victim},
     plugin,
-    repository::{assert_restic_is_content, copy_folder, files, restic, restic_password},
+    repository::assert_restic_is_content,
 };
 use rand::Rng;
 use std::{
-    fs,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -123,72 +123,6 @@ fn killing_pg_restore_never_restarts_the_server() {
 }
 
 #[test]
-fn killing_the_plugin_itself_leaves_no_backup_and_nothing_in_the_container() {
-    if !docker_is_here() {
-        return;
-    }
-    // F8: at whatever step it dies, only complete backups are listed.
-    let (plugin, server) = (Plugin::new(), server_with_a_shop(17));
-    let started = Instant::now();
-    plugin.must(&["create", &server.name, "-d", "shop", "--name", "good"]);
-    let takes = started.elapsed();
-    let (mut random, log) = (faults::random(), server.log().len());
-
-    for round in 0..faults::rounds(12) {
-        let name = format!("round-{round}");
-        let mut running = plugin.start(&["create", &server.name, "-d", "shop", "--name", &name]);
-        sleep(faults::moment(&mut random, takes));
-        running.kill().unwrap();
-        let outcome = plugin::wait(running);
-
-        let listed = plugin.backups().contains(&name);
-        assert!(
-            !listed || outcome.status == Some(0) || plugin.run(&["verify", &name]).status == Some(0),
-            "round {round}: {outcome:?}"
-        );
-        assert_eq!(server.leftovers(), Vec::<String>::new(), "round {round}");
-        assert_eq!(server.complaints(log), Vec::<String>::new(), "round {round}");
-    }
-
-    plugin.must(&["repo", "prune", "--yes"]);
-    assert_nothing_is_left_over(&plugin);
-    plugin.must(&["create", &server.name, "-d", "shop", "--name", "after"]);
-    plugin.must(&["verify", "after"]);
-    assert_restic_is_content(&plugin);
-}
-
-#[test]
-fn killing_the_plugin_in_a_restore_leaves_the_old_database_serving() {
-    if !docker_is_here() {
-        return;
-    }
-    let (plugin, server) = (Plugin::new(), server_with_a_shop(17));
-    plugin.must(&["create", &server.name, "-d", "shop", "--name", "good"]);
-    let before = portrait(&server, "shop");
-    let (mut random, log) = (faults::random(), server.log().len());
-
-    for round in 0..faults::rounds(6) {
-        let mut running = plugin.start(&["restore", "good", "-d", "shop", "--yes"]);
-        if faults::wait_until_it_runs(&server, Victim::PgRestore, &mut running) {
-            sleep(faults::moment(&mut random, Duration::from_millis(1500)));
-        }
-        running.kill().unwrap();
-        plugin::wait(running);
-
-        assert_eq!(server.leftovers(), Vec::<String>::new(), "round {round}");
-        assert_eq!(server.complaints(log), Vec::<String>::new(), "round {round}");
-        assert_same_text("the database", &before.content, &portrait(&server, "shop").content);
-        // What it left is named, and goes when asked.
-        if server.all_databases().len() > 4 {
-            let said = plugin.run(&["targets"]);
-            assert_eq!(said.status, Some(0), "{said:?}");
-            plugin.must(&["undo", &server.name, "--discard", "--yes"]);
-        }
-        assert_eq!(server.all_databases(), ["postgres", "shop", "template0", "template1"], "round {round}");
-    }
-}
-
-#[test]
 fn ctrl_c_ends_a_backup_with_130_and_leaves_nothing() {
     if !docker_is_here() {
         return;
@@ -226,82 +160,4 @@ fn ctrl_c_ends_a_restore_with_130_and_leaves_nothing() {
     assert_eq!(server.all_databases(), ["postgres", "shop", "template0", "template1"]);
     assert_eq!(server.leftovers(), Vec::<String>::new());
     assert_eq!(server.complaints(log), Vec::<String>::new());
-}
-
-/// A shop that changes between three backups, so that a prune has packs to remove and to rewrite.
-fn repository_with_three_backups(plugin: &Plugin, server: &Server) {
-    for name in ["one", "two", "three"] {
-        plugin.must(&["create", &server.name, "-d", "shop", "--name", name]);
-        server.sql(
-            "shop",
-            "UPDATE orders SET what = md5(what) WHERE id % 3 = 0; DELETE FROM items WHERE id % 5 = 0",
-        );
-    }
-}
-
-/// What no kill may leave behind a prune: unfinished files, packs that nothing names, locks.
-fn assert_nothing_is_left_over(plugin: &Plugin) {
-    let left: Vec<_> = files(&plugin.repository())
-        .into_iter()
-        .filter(|file| {
-            file.extension().is_some_and(|it| it == "lock") || file.display().to_string().contains("-tmp-")
-        })
-        .collect();
-    assert_eq!(left, Vec::<std::path::PathBuf>::new());
-    let said = restic(plugin, &["check", "--read-data"]);
-    assert!(said.contains("no errors were found"), "restic says: {said}");
-    assert!(!said.contains("additional files"), "restic says: {said}");
-}
-
-#[test]
-fn killing_delete_and_prune_at_any_instant_costs_no_backup_and_the_next_prune_works() {
-    if !docker_is_here() {
-        return;
-    }
-    let (plugin, server) = (Plugin::new(), server_with_a_shop(17));
-    repository_with_three_backups(&plugin, &server);
-    let whole = plugin.home().join("whole");
-    restic_password(&plugin);
-    copy_folder(&plugin.repository(), &whole);
-    let started = Instant::now();
-    plugin.must(&["delete", "two", "--yes"]);
-    let delete_takes = started.elapsed();
-    let started = Instant::now();
-    plugin.must(&["repo", "prune", "--yes"]);
-    let prune_takes = started.elapsed();
-    let (mut random, mut killed) = (faults::random(), 0);
-
-    for round in 0..faults::rounds(12) {
-        fs::remove_dir_all(plugin.repository()).unwrap();
-        copy_folder(&whole, &plugin.repository());
-        let victim = if round % 4 == 0 {
-            (vec!["delete", "two", "--yes"], delete_takes)
-        } else {
-            plugin.must(&["delete", "two", "--yes"]);
-            (vec!["repo", "prune", "--yes"], prune_takes)
-        };
-        let mut running = plugin.start(&victim.0);
-        sleep(faults::moment(&mut random, victim.1));
-        running.kill().unwrap();
-        killed += u32::from(plugin::wait(running).status.is_none());
-
-        let mut listed = plugin.backups();
-        listed.sort();
-        let before = round % 4 == 0 && listed == ["one", "three", "two"];
-        assert!(before || listed == ["one", "three"], "round {round}: {listed:?}");
-        for name in &listed {
-            plugin.must(&["verify", name]);
-        }
-        // The lock of a dead process on this machine is in nobody's way.
-        plugin.must(&["repo", "prune", "--yes"]);
-        assert_nothing_is_left_over(&plugin);
-        assert_eq!(plugin.backups().len(), listed.len(), "round {round}");
-        for name in &listed {
-            plugin.must(&["verify", name]);
-        }
-    }
-
-    assert!(killed > 0, "every run had ended before it was killed");
-    plugin.must(&["create", &server.name, "-d", "shop", "--name", "after"]);
-    plugin.must(&["verify", "after"]);
 }
