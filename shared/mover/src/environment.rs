@@ -1,6 +1,6 @@
 //! What this program sees of its container, without any secret.
 
-use crate::processes;
+use crate::{control_group, processes};
 use pgbackup_wire::{Environment, Space};
 use std::{fs, thread};
 
@@ -27,7 +27,8 @@ pub fn look(started_as: u32) -> Environment {
             variables.push((name, value));
         }
     }
-    let (memory_limit, memory_used) = memory();
+    let memory = control_group::memory();
+    let (processes_limit, processes_used) = control_group::processes();
     Environment {
         postmasters,
         variables,
@@ -35,8 +36,11 @@ pub fn look(started_as: u32) -> Environment {
         uid: started_as,
         effective_uid: rustix::process::geteuid().as_raw(),
         cpus: thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
-        memory_limit,
-        memory_used,
+        memory_limit: memory.limit,
+        memory_used: memory.used,
+        memory_shared: memory.shared,
+        processes_limit,
+        processes_used,
         machine: rustix::system::uname().machine().to_string_lossy().into_owned(),
     }
 }
@@ -46,18 +50,6 @@ fn is_secret(name: &str, value: &str) -> bool {
     const WORDS: [&str; 7] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY", "URL", "DSN"];
     let value = value.to_ascii_lowercase();
     WORDS.iter().any(|word| name.contains(word)) || value.contains("://") || value.contains("password")
-}
-
-/// The control group's memory limit and use, by version 2 or else 1.
-fn memory() -> (Option<u64>, Option<u64>) {
-    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    let limit = number("/sys/fs/cgroup/memory.max").or_else(|| {
-        // Version 1 says "no limit" by a number near 2^63.
-        number("/sys/fs/cgroup/memory/memory.limit_in_bytes").filter(|limit| *limit < 1 << 60)
-    });
-    let used = number("/sys/fs/cgroup/memory.current")
-        .or_else(|| number("/sys/fs/cgroup/memory/memory.usage_in_bytes"));
-    (limit, used)
 }
 
 /// Space of the file systems of these paths.

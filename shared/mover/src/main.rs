@@ -12,6 +12,7 @@
 mod channel;
 mod child;
 mod connection;
+mod control_group;
 mod copy_in;
 mod copy_out;
 mod ending;
@@ -20,6 +21,7 @@ mod identity;
 mod known;
 mod large_object;
 mod login;
+mod out_of_memory;
 mod output;
 mod password;
 mod processes;

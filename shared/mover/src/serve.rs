@@ -5,6 +5,7 @@ use crate::{
     ending::Channels,
     environment, identity,
     known::Known,
+    out_of_memory,
     output::Output,
     password::Passwords,
     program,
@@ -52,6 +53,8 @@ pub fn serve() -> Result<(), Box<dyn Error>> {
     program::unlink();
     let build = program::hash()?;
     let started_as = rustix::process::getuid().as_raw();
+    // Before: a program that has changed its user may not write to its own files in /proc.
+    out_of_memory::go_before_the_server();
     identity::become_server();
     // Both are a courtesy to the server; where they are not allowed, the work is the same.
     let _ = rustix::process::nice(10);

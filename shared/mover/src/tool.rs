@@ -9,7 +9,10 @@
 //!
 //! Source: PostgreSQL, `src/bin/pg_dump/parallel.c`, `set_archive_cancel_info`.
 
-use crate::{channel::Busy, child::Running, password::Passwords, processes, session::Task, trouble::Trouble};
+use crate::{
+    channel::Busy, child::Running, out_of_memory, password::Passwords, processes, session::Task,
+    trouble::Trouble,
+};
 use pgbackup_wire::{
     Argument, Endpoint, FrameKind, Reply,
     frame::{self, HEADER_BYTES},
@@ -107,6 +110,7 @@ pub fn run(task: &Task<'_>, run: &Run, files: &Files, passwords: &Passwords) -> 
     let Some(pid) = Pid::from_raw(child.id() as i32) else {
         return Err(Trouble::plain("a child has no number"));
     };
+    out_of_memory::let_go_first(pid);
     let running = Running::new(pid);
     task.channel.set_busy(task.command, Busy::Child(running.clone()));
     let complaints =

@@ -12,7 +12,19 @@ use crate::{
     event::{Event, Observer},
 };
 use pgbackup_wire::{Command, CutSizes, Endpoint, Reply};
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// SQLSTATE too_many_connections.
+const TOO_MANY_CONNECTIONS: &str = "53300";
+
+/// A session that was closed counts until its process is gone, so that where connections are few
+/// the next one may have to wait for it.
+const UNTIL_GONE: Duration = Duration::from_secs(2);
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
 /// The result of a query, held whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,20 +75,29 @@ impl<'o> ServerSession<'o> {
         settings: &[(String, String)],
     ) -> Result<Self> {
         let stage = || format!("connect to the database `{database}` as `{}`", endpoint.user);
-        let channel = Channel::open(conversation, conversation.new_number());
-        channel.command(&Command::Connect {
-            endpoint: endpoint.clone(),
-            database: database.to_owned(),
-            settings: settings.to_vec(),
-        })?;
-        match channel.reply().context(stage())? {
-            Reply::Connected { backend_pid, parameters } => {
-                Ok(Self { channel, observer, database: database.to_owned(), backend_pid, parameters })
+        let since = Instant::now();
+        loop {
+            let channel = Channel::open(conversation, conversation.new_number());
+            channel.command(&Command::Connect {
+                endpoint: endpoint.clone(),
+                database: database.to_owned(),
+                settings: settings.to_vec(),
+            })?;
+            match channel.reply().context(stage())? {
+                Reply::Connected { backend_pid, parameters } => {
+                    let database = database.to_owned();
+                    return Ok(Self { channel, observer, database, backend_pid, parameters });
+                }
+                Reply::Failed(failure)
+                    if failure.code == TOO_MANY_CONNECTIONS && since.elapsed() < UNTIL_GONE =>
+                {
+                    thread::sleep(BETWEEN_TRIES);
+                }
+                Reply::Failed(failure) => {
+                    return Err(crate::error::Error::from(ServerError::from(failure)).context(stage()));
+                }
+                other => return Err(channel.out_of_order(&other)),
             }
-            Reply::Failed(failure) => {
-                Err(crate::error::Error::from(ServerError::from(failure)).context(stage()))
-            }
-            other => Err(channel.out_of_order(&other)),
         }
     }
 

@@ -214,6 +214,12 @@ impl<'o> Mover<'o> {
         Ok(summary)
     }
 
+    /// Ends the conversation: every call that waits fails with this error. What the mover began
+    /// it ends by itself.
+    pub fn abandon(&self, error: Error) {
+        self.conversation.fail(error);
+    }
+
     /// Bytes that came from the container so far.
     pub fn received(&self) -> u64 {
         self.conversation.received()

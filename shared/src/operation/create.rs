@@ -5,6 +5,7 @@
 
 use super::{
     Surroundings, backups,
+    restore_plan::obstacles_error,
     server::{Reached, end_run, reach},
 };
 use crate::{
@@ -154,7 +155,14 @@ impl Creation<'_, '_> {
         let state = reached.state(&mut session)?;
         session.close()?;
         let chosen = choose(&state.databases, &self.request.databases)?;
-        let jobs = reached.jobs(self.request.jobs, &state.databases);
+        let bytes = chosen.iter().filter_map(|database| database.size).sum();
+        let headroom = reached.headroom(self.request.jobs, bytes, &state.databases);
+        let what = format!("server in `{}` has no room for a backup", self.target.name);
+        if let Some(error) = obstacles_error(&what, &headroom.obstacles) {
+            return Err(error);
+        }
+        headroom.tell(self.at.observer);
+        let jobs = headroom.jobs;
         if !state.globals.with_passwords {
             let what = format!(
                 "role `{}` may not read password hashes: the backup has the roles without them",

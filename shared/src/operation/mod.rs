@@ -27,6 +27,8 @@ mod verify_headers;
 
 mod at_repository;
 mod backups;
+mod disk;
+mod headroom;
 mod kept;
 mod read_back;
 mod restore_prepare;

@@ -5,7 +5,8 @@
 //! then any failure takes back everything that was made.
 
 use super::{
-    Surroundings, backups,
+    Surroundings, backups, disk,
+    headroom::Headroom,
     kept::{drop_database, unfinished_run},
     restore_plan::RestorePlan,
     restore_prepare::{self, Chosen},
@@ -91,7 +92,7 @@ pub struct Restore<'a> {
     databases: Vec<DatabaseInfo>,
     globals: GlobalsPlan,
     plan: RestorePlan,
-    jobs: u32,
+    headroom: Headroom,
     began: Timestamp,
     _lock: Lock,
 }
@@ -139,11 +140,12 @@ impl<'a> Restore<'a> {
         let mut session = reached.maintenance()?;
         let state = reached.state(&mut session)?;
         let chosen = restore_prepare::place(&reached, &state, request, chosen);
-        let (plan, globals) =
+        let (mut plan, globals) =
             restore_prepare::plan(&reached, &mut session, &state, &manifest, request, &chosen, &target.name)?;
         session.close()?;
+        let headroom = reached.headroom(request.jobs, plan.needed, &state.databases);
+        plan.obstacles.extend(headroom.obstacles.iter().cloned());
         let placed = chosen.into_iter().map(|one| placed(&manifest, one)).collect();
-        let jobs = reached.jobs(request.jobs, &state.databases);
         Ok(Self {
             at: *at,
             target: target.clone(),
@@ -154,7 +156,7 @@ impl<'a> Restore<'a> {
             databases: state.databases,
             globals,
             plan,
-            jobs,
+            headroom,
             began,
             manifest,
             reached,
@@ -177,8 +179,10 @@ impl<'a> Restore<'a> {
         if let Some(error) = self.plan.refusal() {
             return Err(error);
         }
+        self.headroom.tell(self.at.observer);
         let mut made = Made::default();
-        let result = self.load_all(&mut made).and_then(|loaded| Ok((self.swap_all(&mut made)?, loaded)));
+        let loaded = disk::guarded(&self.reached, || self.load_all(&mut made));
+        let result = loaded.and_then(|loaded| Ok((self.swap_all(&mut made)?, loaded)));
         let what = format!("restore of `{}` into `{}` failed", self.manifest.name, self.target.name);
         match result {
             Ok((databases, loaded)) => {
@@ -274,7 +278,8 @@ impl<'a> Restore<'a> {
             name: &one.name,
             record,
             stored: &folder,
-            jobs: self.jobs,
+            jobs: self.headroom.jobs,
+            index_memory: self.headroom.index_memory,
             observer: self.at.observer,
             cancel: self.at.cancel,
         })?;

@@ -94,8 +94,13 @@ impl RestorePlan {
     }
 }
 
-/// The error that a list of obstacles makes, or none if nothing is in the way.
+/// The error that refuses a plan for what is in its way, or none if nothing is.
 pub(super) fn refusal(what: &str, obstacles: &[Obstacle]) -> Option<Error> {
+    obstacles_error(what, obstacles).map(|error| error.note("nothing was changed"))
+}
+
+/// The error that a list of obstacles makes, or none if nothing is in the way.
+pub(super) fn obstacles_error(what: &str, obstacles: &[Obstacle]) -> Option<Error> {
     let mut error = Error::failed(what);
     for obstacle in obstacles {
         error = error.caused_by(&obstacle.what);
@@ -103,5 +108,5 @@ pub(super) fn refusal(what: &str, obstacles: &[Obstacle]) -> Option<Error> {
             error = error.hint(hint.clone());
         }
     }
-    (!obstacles.is_empty()).then(|| error.note("nothing was changed"))
+    (!obstacles.is_empty()).then_some(error)
 }

@@ -1,7 +1,7 @@
 //! Finds out what a restore would do, and what is in its way.
 
 use super::{
-    LeftoverPlan, Obstacle, PlannedDatabase, Replaced, RestorePlan, RestoreRequest,
+    LeftoverPlan, Obstacle, PlannedDatabase, Replaced, RestorePlan, RestoreRequest, disk,
     kept::{Activity, kept, kept_name, loaded_name, unfinished_run},
     server::{Reached, ServerState},
 };
@@ -137,7 +137,7 @@ pub(super) fn plan(
         database_obstacles(&mut plan, request, one, &activity, run);
         needs(&mut plan, session, server.version(), server.in_recovery, state, &globals, one)?;
     }
-    space(&mut plan, reached)?;
+    disk::plan(&mut plan, reached, session)?;
     Ok((plan, globals))
 }
 
@@ -320,27 +320,4 @@ fn spelling(plan: &mut RestorePlan, globals: &GlobalsPlan, chosen: &[Chosen<'_>]
         let what = format!("the name of role `{role}` is not UTF-8, and there is no such role here");
         add(what, "make it from a session in its own encoding");
     }
-}
-
-/// A full disk would stop the databases that are in service.
-fn space(plan: &mut RestorePlan, reached: &Reached<'_>) -> Result<()> {
-    let Some(folder) = &reached.server.data_directory else { return Ok(()) };
-    let found = reached.mover.space(std::slice::from_ref(folder))?;
-    let Some(space) = found.into_iter().next().flatten() else { return Ok(()) };
-    plan.free = Some(space.free);
-    let freed: u64 = plan.leftovers.iter().map(|leftover| leftover.size).sum();
-    if space.free + freed < plan.needed {
-        plan.obstacles.push(Obstacle {
-            what: format!(
-                "{} MB are free where the server keeps its data, and the databases had {} MB",
-                space.free / 1_000_000,
-                plan.needed / 1_000_000
-            ),
-            hint: Some(
-                "make room, drop kept databases with `pgbackup undo --discard`, or restore fewer with `-d`"
-                    .into(),
-            ),
-        });
-    }
-    Ok(())
 }

@@ -12,10 +12,6 @@ use crate::{
 use pgbackup_wire::message::Environment;
 use std::{thread, time::Duration};
 
-/// Sessions at once where nobody said how many: as many as the server has processors, between
-/// these two.
-const USUAL_JOBS: std::ops::RangeInclusive<u32> = 2..=4;
-
 /// A server and the mover beside it.
 pub(super) struct Reached<'a> {
     pub mover: Mover<'a>,
@@ -84,22 +80,6 @@ impl<'a> Reached<'a> {
             databases: databases(session, version).context("list the databases")?,
             globals: globals(session, version).context("read roles and tablespaces")?,
         })
-    }
-
-    /// How many sessions may work at once: what was asked for, or what the processors and the
-    /// free connections allow.
-    pub fn jobs(&self, asked: Option<u32>, databases: &[DatabaseInfo]) -> u32 {
-        if let Some(jobs) = asked {
-            return jobs.max(1);
-        }
-        let usual = self.environment.cpus.clamp(*USUAL_JOBS.start(), *USUAL_JOBS.end());
-        let setting = |name: &str| self.server.settings.get(name).and_then(|value| value.parse::<u32>().ok());
-        let Some(most) = setting("max_connections") else { return usual };
-        let reserved = setting("superuser_reserved_connections").unwrap_or(3);
-        let used: u32 = databases.iter().map(|database| database.sessions).sum();
-        // A coordinator and one of the server's tools need a connection too.
-        let free = most.saturating_sub(reserved + used + 2);
-        usual.min(free.max(1))
     }
 }
 

@@ -11,6 +11,7 @@
 //! Start with [`probe`], then [`databases`], then [`archive`].
 
 pub mod archive;
+pub mod locks;
 pub mod restore_sql;
 pub mod swap;
 pub mod tables;
@@ -31,7 +32,9 @@ mod quote;
 mod reach;
 mod session;
 mod setting;
+mod size;
 mod version;
+mod wal;
 mod words;
 
 pub use acl::{AclItem, AclObject, Privilege, acl_statements};
@@ -56,4 +59,5 @@ pub use quote::{conninfo, identifier, literal};
 pub use reach::ProbeOptions;
 pub use setting::alter_setting;
 pub use version::{Version, check_version};
+pub use wal::recycled_wal;
 pub use words::{BEGIN, COMMIT, PG_DUMP, PG_DUMPALL, PG_RESTORE, ROLLBACK, lock_was_in_the_way};

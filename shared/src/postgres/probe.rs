@@ -45,19 +45,22 @@ pub struct Server {
 }
 
 /// The settings that are read.
-const SETTINGS: [&str; 16] = [
+const SETTINGS: [&str; 19] = [
     "block_size",
     "cluster_name",
     "data_checksums",
     "lc_messages",
     "max_connections",
     "max_identifier_length",
+    "max_locks_per_transaction",
     "max_parallel_maintenance_workers",
+    "max_prepared_transactions",
     "max_wal_size",
     "maintenance_work_mem",
     "password_encryption",
     "segment_size",
     "server_encoding",
+    "shared_buffers",
     "shared_preload_libraries",
     "superuser_reserved_connections",
     "wal_level",

@@ -65,6 +65,16 @@ pub fn restore_settings(version: Version) -> Option<(String, String)> {
     (version.major() >= 17).then(|| ("event_triggers".to_owned(), "off".to_owned()))
 }
 
+/// Settings of a session that builds indexes in so many bytes, by itself: each of the server's
+/// helpers would take memory of its own.
+pub fn index_settings(bytes: Option<u64>) -> Vec<(String, String)> {
+    let Some(bytes) = bytes else { return Vec::new() };
+    vec![
+        ("maintenance_work_mem".to_owned(), format!("{}kB", bytes >> 10)),
+        ("max_parallel_maintenance_workers".to_owned(), "0".to_owned()),
+    ]
+}
+
 /// Gives text of an archive as statements of a session take it: turned into UTF-8 by the
 /// server's own tables where it is in another encoding. Where the server turns nothing, bytes
 /// that are not UTF-8 are kept as they are ([`pgbackup_wire::text`]).

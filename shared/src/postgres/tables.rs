@@ -115,12 +115,7 @@ pub fn lockable_tables(session: &mut dyn Query) -> Result<Vec<NamedTable>> {
 }
 
 /// The beginning of the transaction that holds locks and snapshot. It takes no snapshot.
-pub fn begin_coordinator(lock_timeout_ms: u128) -> String {
-    format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL lock_timeout = {}",
-        lock_timeout_ms.clamp(1, i32::MAX as u128)
-    )
-}
+pub const BEGIN_COORDINATOR: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// The statements that lock these tables, each with the tables it names.
 pub fn lock_statements(tables: &[NamedTable]) -> Vec<(String, &[NamedTable])> {
@@ -156,50 +151,6 @@ pub fn locked_relations(session: &mut dyn Query) -> Result<BTreeSet<u32>> {
          WHERE datname = pg_catalog.current_database())",
     )?;
     answer.iter().map(|row| row.number("relation")).collect()
-}
-
-/// Somebody who holds a lock, or waits for one, that keeps readers from a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LockHolder {
-    /// The table, as the server quotes it.
-    pub table: String,
-    /// The server's process id of the session.
-    pub pid: i64,
-    /// Its role, where it can be seen.
-    pub user: Option<String>,
-    /// What it runs or ran last, where it can be seen.
-    pub query: Option<String>,
-    /// Whether it has the lock; else it waits for it, and readers behind it.
-    pub granted: bool,
-}
-
-/// Reads who keeps others from these tables, holders first.
-pub fn lock_holders(session: &mut dyn Query, tables: &[NamedTable]) -> Result<Vec<LockHolder>> {
-    if tables.is_empty() {
-        return Ok(Vec::new());
-    }
-    let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
-    let answer = session.query(&format!(
-        "SELECT l.relation::pg_catalog.regclass::text AS table_name, l.pid, a.usename, \
-         pg_catalog.left(a.query, 200) AS query, l.granted FROM pg_catalog.pg_locks l \
-         LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
-         WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid IS NOT NULL \
-         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
-         AND l.relation IN ({}) ORDER BY l.granted DESC, l.pid",
-        oids.join(", ")
-    ))?;
-    answer
-        .iter()
-        .map(|row| {
-            Ok(LockHolder {
-                table: row.string("table_name")?,
-                pid: row.number("pid")?,
-                user: row.optional_string("usename")?,
-                query: row.optional_string("query")?,
-                granted: row.flag("granted")?,
-            })
-        })
-        .collect()
 }
 
 /// What is needed to read one table.

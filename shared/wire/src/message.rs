@@ -264,8 +264,14 @@ pub struct Environment {
     pub cpus: u32,
     /// The control group's memory limit in bytes.
     pub memory_limit: Option<u64>,
-    /// What it uses of it now.
+    /// What it uses of it now that could not be taken back from it: without files' pages.
     pub memory_used: Option<u64>,
+    /// What of this is shared memory.
+    pub memory_shared: Option<u64>,
+    /// The control group's limit of processes and threads.
+    pub processes_limit: Option<u64>,
+    /// How many there are now.
+    pub processes_used: Option<u64>,
     /// `x86_64`, `aarch64` ...
     pub machine: String,
 }

@@ -4,12 +4,17 @@
 //! no rewriting ALTER can fall between the two, after which COPY would give no rows and no
 //! error (F42).
 
+use super::locked::{self, Patience};
 use crate::{
     error::{Context as _, Error, Result},
-    mover::{Mover, ServerError, ServerSession},
-    postgres::{Query, ROLLBACK, Server, tables},
+    mover::{Mover, ServerSession},
+    postgres::{
+        Query, Server,
+        locks::{LockHolder, set_local_lock_timeout, set_lock_timeout},
+        tables,
+    },
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 /// SQLSTATE lock_not_available.
 pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
@@ -53,61 +58,54 @@ pub(super) enum Attempt<'o> {
     Locked(Coordinator<'o>),
     /// A table of the list was gone before it could be locked; what the server said.
     Changed(Error),
+    /// Somebody has one of them: who, unless he is gone by now. All locks were given back.
+    Blocked(ServerSession<'o>, Option<Box<LockHolder>>),
 }
 
-/// Lists the tables, locks them, takes the snapshot.
-///
-/// # Errors
-///
-/// When a lock cannot be had in `lock_timeout`: names the table, and the session that holds it.
-pub(super) fn lock_all<'o>(door: &Door<'_, 'o>, lock_timeout: Duration) -> Result<Attempt<'o>> {
+/// Lists the tables, locks them, takes the snapshot. Waits for no lock for long.
+pub(super) fn lock_all<'o>(door: &Door<'_, 'o>, patience: &Patience) -> Result<Attempt<'o>> {
     let mut session = door.open()?;
+    run(&mut session, &set_lock_timeout(patience.limit().as_millis()))?;
     let tables = tables::lockable_tables(&mut session).context("list the tables")?;
-    session.query(&tables::begin_coordinator(lock_timeout.as_millis()))?;
+    can_be_locked(door.server, tables.len() as u64)?;
+    run(&mut session, tables::BEGIN_COORDINATOR)?;
+    run(&mut session, &set_local_lock_timeout(patience.while_holding()))?;
     for (statement, batch) in tables::lock_statements(&tables) {
         let Err(error) = session.query(&statement) else { continue };
         if GONE.contains(&error.code()) {
             return Ok(Attempt::Changed(error.into()));
         }
         if error.code() == LOCK_NOT_AVAILABLE {
-            return Err(explain_lock(&mut session, batch, lock_timeout));
+            let oids: Vec<u32> = batch.iter().map(|table| table.oid).collect();
+            let holder = locked::who(&mut session, &oids)?;
+            return Ok(Attempt::Blocked(session, holder));
         }
         return Err(Error::from(error).context("lock the tables"));
     }
     let snapshot = tables::export_snapshot(&mut session).context("export the snapshot")?;
     let locked = tables::locked_relations(&mut session).context("read the locks that are held")?;
+    // What is read in here has to wait for nobody but who works on an index.
+    run(&mut session, &set_local_lock_timeout(patience.limit().as_millis()))?;
     Ok(Attempt::Locked(Coordinator { session, snapshot, locked }))
 }
 
-/// Says who keeps us from a table, as far as the server tells.
-pub(super) fn explain_lock(
-    session: &mut ServerSession<'_>,
-    tables: &[tables::NamedTable],
-    lock_timeout: Duration,
-) -> Error {
-    let waited = format!("lock was not available within {} s", lock_timeout.as_secs_f64());
-    let hint = "try again when it has ended, or wait longer with `--lock-timeout`";
-    let ended: std::result::Result<_, ServerError> = session.query(ROLLBACK);
-    let holders = match ended {
-        Ok(_) => tables::lock_holders(session, tables).unwrap_or_default(),
-        Err(_) => Vec::new(),
-    };
-    let Some(holder) = holders.into_iter().next() else {
-        let names: Vec<String> = tables.iter().take(3).map(tables::NamedTable::quoted).collect();
-        return Error::failed("tables are locked by somebody else")
-            .caused_by(format!("{waited}, and is free by now: one of {} ...", names.join(", ")))
-            .hint(hint);
-    };
-    let verb = if holder.granted { "holds" } else { "waits for" };
-    Error::failed(format!("table `{}` is locked by somebody else", holder.table))
-        .caused_by(waited)
+/// Refuses what would fill the server's table of locks, so that others could lock nothing.
+///
+/// Source: PostgreSQL manual, "Lock Management", `max_locks_per_transaction`.
+fn can_be_locked(server: &Server, tables: u64) -> Result<()> {
+    let Some(each) = server.number_setting("max_locks_per_transaction") else { return Ok(()) };
+    let connections = server.number_setting("max_connections").unwrap_or(100)
+        + server.number_setting("max_prepared_transactions").unwrap_or(0);
+    if tables <= each * connections {
+        return Ok(());
+    }
+    let needed = tables.div_ceil(connections.max(1));
+    Err(Error::failed(format!("{tables} tables are more than the server can lock at once"))
         .caused_by(format!(
-            "process {} of role `{}` {verb} an exclusive lock on it: {}",
-            holder.pid,
-            holder.user.as_deref().unwrap_or("?"),
-            holder.query.as_deref().unwrap_or("(its statement cannot be seen)")
+            "`max_locks_per_transaction` is {each}, which makes {} locks for all {connections} connections",
+            each * connections
         ))
-        .hint(hint)
+        .hint(format!("set `max_locks_per_transaction` to {} or more, and restart the server", needed * 2)))
 }
 
 /// Runs a statement whose answer does not matter, keeping the SQLSTATE.

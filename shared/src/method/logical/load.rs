@@ -42,6 +42,8 @@ pub struct LoadRequest<'a, 'o> {
     pub stored: &'a dyn Stored,
     /// Sessions that load at once.
     pub jobs: u32,
+    /// Bytes that building one index may take, where the server would take more than there is.
+    pub index_memory: Option<u64>,
     /// Who is told.
     pub observer: &'a dyn Observer,
     /// Whether to go on.
@@ -168,7 +170,8 @@ fn restore_section(
         arguments.push(list.argument());
     }
     arguments.push(archive.argument());
-    let settings: Vec<_> = restore_sql::restore_settings(request.server.version()).into_iter().collect();
+    let mut settings: Vec<_> = restore_sql::restore_settings(request.server.version()).into_iter().collect();
+    settings.extend(restore_sql::index_settings(request.index_memory));
     let run = request.mover.run_with_settings(PG_RESTORE, arguments, &request.server.endpoint, &settings)?;
     succeeded(PG_RESTORE, &run.wait()?).context(format!(
         "make the {} part of `{}`",

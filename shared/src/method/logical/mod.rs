@@ -19,6 +19,7 @@ mod coordinator;
 mod large_objects;
 mod load;
 mod load_tables;
+mod locked;
 mod plan;
 mod pool;
 mod progress;

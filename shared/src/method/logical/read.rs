@@ -3,7 +3,9 @@
 use super::{
     contents::{self, Told},
     coordinator::{self, Attempt, Coordinator, Door},
-    large_objects, plan,
+    large_objects,
+    locked::{self, Patience},
+    plan,
     progress::Progress,
     read_tables::{ReadPart, Reading, Results, read_all},
     store::Store,
@@ -15,14 +17,14 @@ use crate::{
     error::{Context as _, Error, Result},
     event::{Event, Observer},
     mover::{Mover, ServerSession},
-    postgres::{COMMIT, DatabaseInfo, Server, archive::Contents, installed_extensions, restore_sql, tables},
+    postgres::{
+        COMMIT, DatabaseInfo, ROLLBACK, Server, archive::Contents, installed_extensions, locks::LockHolder,
+        restore_sql, tables,
+    },
 };
 use pgbackup_wire::{ChunksHash, CutSizes, Cutter};
 use sha2::{Digest, Sha256};
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 /// How often a database is begun anew, at least, because tables came or went while they were
 /// locked, or because somebody queued between our locks and pg_dump's. It goes on for as long as
@@ -156,37 +158,61 @@ fn sequences(
     named.collect::<Result<_>>().context("read the values of the sequences")
 }
 
-/// Locks, takes the snapshot and reads the contents, again if a table came or went in between.
+/// Locks, takes the snapshot and reads the contents; again if a table came or went in between, or
+/// if somebody had something that was needed, when he has it no more.
 fn begin<'o>(request: &ReadRequest<'_, 'o>, door: &Door<'_, 'o>) -> Result<(Coordinator<'o>, Contents)> {
-    let mut last = None;
-    let (since, mut attempts) = (Instant::now(), 0);
-    while attempts < ATTEMPTS || since.elapsed() < request.lock_timeout {
+    let patience = Patience::new(request.lock_timeout);
+    let mut attempts = 0;
+    loop {
         attempts += 1;
         request.cancel.check()?;
-        let coordinator = match coordinator::lock_all(door, request.lock_timeout)? {
-            Attempt::Locked(coordinator) => coordinator,
-            Attempt::Changed(error) => {
-                last = Some(error);
-                continue;
+        let last = match attempt(door, &patience)? {
+            Begun::Done(done) => return Ok(*done),
+            Begun::Again(error) => error,
+            Begun::Blocked(mut session, holder) => {
+                patience.wait_for(&mut session, &holder, request.cancel)?;
+                locked::explain(&holder, request.lock_timeout)
             }
         };
-        let contents = match contents::dump_contents(door, &coordinator.snapshot)? {
-            Told::Contents(contents) => *contents,
-            Told::Blocked(error) => {
-                last = Some(error);
-                continue;
-            }
-        };
-        let unlocked = contents.table_data().find(|entry| !coordinator.locked.contains(&entry.oid));
-        let Some(entry) = unlocked else { return Ok((coordinator, contents)) };
-        last = Some(Error::failed(format!(
-            "table `{}.{}` was made while the others were locked",
-            entry.schema_text(),
-            entry.tag_text()
-        )));
+        if attempts >= ATTEMPTS && patience.is_over() {
+            return Err(
+                last.context(format!("tables changed each of {attempts} times that they were to be locked"))
+            );
+        }
     }
-    let error = last.unwrap_or_else(|| Error::failed("the tables could not be locked"));
-    Err(error.context(format!("tables changed each of {attempts} times that they were to be locked")))
+}
+
+/// What came of trying to begin.
+enum Begun<'o> {
+    Done(Box<(Coordinator<'o>, Contents)>),
+    /// Something was in the way that may be over at the next try.
+    Again(Error),
+    /// Somebody has a lock; nothing of ours is locked meanwhile.
+    Blocked(ServerSession<'o>, Box<LockHolder>),
+}
+
+fn attempt<'o>(door: &Door<'_, 'o>, patience: &Patience) -> Result<Begun<'o>> {
+    let mut coordinator = match coordinator::lock_all(door, patience)? {
+        Attempt::Locked(coordinator) => coordinator,
+        Attempt::Changed(error) => return Ok(Begun::Again(error)),
+        Attempt::Blocked(session, Some(holder)) => return Ok(Begun::Blocked(session, holder)),
+        Attempt::Blocked(_, None) => return Ok(Begun::Again(locked::unexplained(patience.limit()))),
+    };
+    let contents = match contents::dump_contents(door, &mut coordinator)? {
+        Told::Contents(contents) => *contents,
+        Told::Blocked(_, Some(holder)) => {
+            coordinator::run(&mut coordinator.session, ROLLBACK)?;
+            return Ok(Begun::Blocked(coordinator.session, holder));
+        }
+        Told::Blocked(error, None) => return Ok(Begun::Again(error)),
+    };
+    let unlocked = contents.table_data().find(|entry| !coordinator.locked.contains(&entry.oid));
+    let Some(entry) = unlocked else { return Ok(Begun::Done(Box::new((coordinator, contents)))) };
+    Ok(Begun::Again(Error::failed(format!(
+        "table `{}.{}` was made while the others were locked",
+        entry.schema_text(),
+        entry.tag_text()
+    ))))
 }
 
 /// Makes files and records of all that was read.

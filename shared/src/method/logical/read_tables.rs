@@ -1,7 +1,8 @@
 //! Worker sessions that read parts of tables and large objects in the coordinator's snapshot.
 
 use super::{
-    coordinator::{Coordinator, Door, LOCK_NOT_AVAILABLE, explain_lock, run},
+    coordinator::{Coordinator, Door, LOCK_NOT_AVAILABLE, run},
+    locked,
     plan::{TablePlan, Task},
     pool::{Worker, lock, work},
     progress::Progress,
@@ -168,8 +169,11 @@ fn read_task(
             let mut coordinator = lock(coordinator);
             match read_part(reading, &mut coordinator, sql, table.sizes) {
                 Err(error) if error.code() == LOCK_NOT_AVAILABLE => {
-                    let table = std::slice::from_ref(&table.facts.table);
-                    return Err(explain_lock(&mut coordinator, table, reading.lock_timeout).context(stage()));
+                    let error = match locked::who(&mut coordinator, &[table.facts.table.oid])? {
+                        Some(holder) => locked::explain(&holder, reading.lock_timeout),
+                        None => locked::unexplained(reading.lock_timeout),
+                    };
+                    return Err(error.context(stage()));
                 }
                 other => other,
             }
