@@ -13,6 +13,7 @@ use crate::{
     operation::{AtRepository, Surroundings},
     report::{Progress, Sink, Style, Work, harmless_json},
     repository::{self, Created, Repository},
+    secret::Secret,
     target::Runtime,
 };
 use std::{
@@ -86,12 +87,12 @@ impl<'a> Caller<'a> {
 
     /// Opens the repository, which must be there.
     pub fn repository(&self) -> Result<Repository> {
-        repository::open(&self.repository_options()?)
+        repository::open(&self.repository_options(None)?)
     }
 
     /// Opens the repository, or makes it and says where it and its key are.
     pub fn repository_made_if_absent(&self) -> Result<Repository> {
-        let (repository, created) = repository::open_or_create(&self.repository_options()?)?;
+        let (repository, created) = repository::open_or_create(&self.repository_options(None)?)?;
         if let Created::Yes { key_file: Some(key_file) } = created {
             self.progress.event(&Event::RepositoryCreated {
                 path: repository.place().to_owned(),
@@ -101,13 +102,14 @@ impl<'a> Caller<'a> {
         Ok(repository)
     }
 
-    fn repository_options(&self) -> Result<repository::Options> {
+    /// Where the repository is, and what opens it: a password, or by default its key file.
+    pub fn repository_options(&self, password: Option<Secret>) -> Result<repository::Options> {
         let places = self.places()?;
         Ok(repository::Options {
             repository: places.repository,
             keys_folder: places.keys_folder,
             known_places_file: places.known_places_file,
-            password: None,
+            password,
             s3: self.environment.s3.clone(),
             cancel: self.cancel.clone(),
             host: self.environment.host_name.clone(),

@@ -1,6 +1,13 @@
 //! What every verb that works on the repository alone needs.
 
-use crate::{cancel::Cancel, clock::Clock, event::Observer, repository::Repository};
+use super::reading::lock_to_read;
+use crate::{
+    cancel::Cancel,
+    clock::Clock,
+    error::Result,
+    event::Observer,
+    repository::{Lock, Repository},
+};
 
 /// The repository, the time, who is told, and whether to go on.
 #[derive(Clone, Copy)]
@@ -13,4 +20,11 @@ pub struct AtRepository<'a> {
     pub observer: &'a dyn Observer,
     /// Raised when the user wants to stop.
     pub cancel: &'a Cancel,
+}
+
+impl AtRepository<'_> {
+    /// Takes a lock to read under, or warns that there is none because none can be written.
+    pub(super) fn lock_to_read(&self, what: &str) -> Result<Option<Lock>> {
+        lock_to_read(self.repository, what, self.clock, self.observer)
+    }
 }

@@ -61,7 +61,7 @@ pub fn export(at: &AtRepository<'_>, request: &ExportRequest) -> Result<ExportOu
     let folder = free_folder(&request.folder)?;
     let backups = catalog::list(at.repository)?;
     let backup = catalog::find(&backups, &request.backup)?.clone();
-    let _lock = at.repository.lock_shared("export", at.clock)?;
+    let _lock = at.lock_to_read("export")?;
     let reader = at.repository.reader()?;
     let manifest = catalog::read_manifest(&reader, &backup)?;
     let databases = selected(&manifest, &backup, &request.databases)?;

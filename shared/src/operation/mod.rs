@@ -17,6 +17,7 @@ pub mod repo_check;
 pub mod repo_info;
 pub mod repo_key;
 pub mod repo_prune;
+pub mod repo_repair;
 pub mod repo_unlock;
 pub mod restore;
 pub mod restore_plan;
@@ -31,12 +32,15 @@ mod disk;
 mod headroom;
 mod kept;
 mod read_back;
+mod reading;
 mod restore_prepare;
 mod server;
 mod surroundings;
 mod swapping;
 mod taking_back;
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod repository_tests;
 
@@ -49,6 +53,7 @@ pub use list::ListOutcome;
 pub use repo_check::{RepoCheckOutcome, RepoCheckRequest};
 pub use repo_key::{KeyExportOutcome, KeyExportRequest, KeyImportRequest};
 pub use repo_prune::RepoPrunePlan;
+pub use repo_repair::{RepoRepairOutcome, RepoRepairPlan};
 pub use restore::{Restore, RestoreOutcome, RestoreRequest, RestoredDatabase};
 pub use restore_plan::{LeftoverPlan, Obstacle, PlannedDatabase, Replaced, RestorePlan};
 pub use surroundings::Surroundings;

@@ -4,7 +4,7 @@ use super::{AtRepository, read_back::read_back};
 use crate::{
     catalog::{self, Backup},
     error::{Error, Kind, Result},
-    repository::{Depth, Finding, Reader, SurveyedFile},
+    repository::{Depth, Finding, IndexState, Reader, SurveyedFile},
 };
 use pgbackup_wire::ChunkId;
 use serde::Serialize;
@@ -17,6 +17,11 @@ use std::{
 /// counts as stored until its pack is gone.
 pub(super) const HOW_TO_HEAL: &str = "nothing was changed; a new backup stores anew what is missing, and what is damaged once \
      the files of the packs named here are moved out of the repository";
+
+/// What helps where the index is lost or wrong.
+pub(super) const HOW_TO_REPAIR: &str = "`pgbackup repo repair` makes the index anew from the packs";
+/// Of more whole backups than this, only the number is told.
+const MOST_NAMED: usize = 20;
 
 /// How thoroughly to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +46,12 @@ pub struct RepoCheckOutcome {
 ///
 /// [`Kind::Damage`] with one cause for each finding, and one for each backup that is damaged.
 pub fn repo_check(at: &AtRepository<'_>, request: RepoCheckRequest) -> Result<RepoCheckOutcome> {
-    let _lock = at.repository.lock_shared("repo check", at.clock)?;
+    let _lock = at.lock_to_read("repo check")?;
+    let index = at.repository.index_state()?;
+    if let Some(damaged) = damaged_index(&index) {
+        // Without it nothing can be said of the backups.
+        return Err(damaged);
+    }
     let report = at.repository.check(request.depth)?;
     at.cancel.check()?;
     at.repository.require_answers()?;
@@ -54,10 +64,12 @@ pub fn repo_check(at: &AtRepository<'_>, request: RepoCheckRequest) -> Result<Re
     } else {
         broken_chunks(at, &reader, &backups)?
     };
+    let mut whole = Vec::new();
     for backup in &backups {
         at.cancel.check()?;
-        if let Some(why) = damage_of(&reader, backup, &broken)? {
-            damage.push(format!("the backup `{}` is damaged: {why}", backup.name()));
+        match damage_of(&reader, backup, &broken)? {
+            Some(why) => damage.push(format!("the backup `{}` is damaged: {why}", backup.name())),
+            None => whole.push(backup.name()),
         }
     }
     if damage.is_empty() {
@@ -65,11 +77,45 @@ pub fn repo_check(at: &AtRepository<'_>, request: RepoCheckRequest) -> Result<Re
     }
     at.repository.require_answers()?;
     let error = Error::new(Kind::Damage, "the repository is damaged");
-    Err(damage
+    let error = damage
         .into_iter()
         .fold(error, Error::caused_by)
-        .hint("`pgbackup verify NAME` reads a backup back and names each table that is damaged")
-        .note(HOW_TO_HEAL))
+        .hint("`pgbackup verify NAME` reads a backup back and names each table that is damaged");
+    let error = if index.unnamed_packs > 0 {
+        error.hint(format!("{HOW_TO_REPAIR}: some that it does not name may hold what is missing"))
+    } else {
+        error
+    };
+    Err(error.note(sound(&whole)).note(HOW_TO_HEAL))
+}
+
+/// What is told where index files are damaged.
+pub(super) fn damaged_index(index: &IndexState) -> Option<Error> {
+    let error = Error::new(Kind::Damage, "the repository's index is damaged");
+    let files = index.damaged.iter().map(|id| format!("the index file `{id}` is not what was written"));
+    let error = files.fold(error, Error::caused_by).hint(HOW_TO_REPAIR);
+    (!index.damaged.is_empty()).then(|| error.note("no backup is lost by this alone"))
+}
+
+/// The backups in which no damage was found.
+fn sound(names: &[&str]) -> String {
+    match names {
+        [] => "no backup is without damage".to_owned(),
+        _ if names.len() > MOST_NAMED => format!("in {} other backups no damage was found", names.len()),
+        _ => format!("no damage was found in `{}`", names.join("`, `")),
+    }
+}
+
+/// The backups that need what the index does not have, each with what that is.
+pub(super) fn damage_by_index(at: &AtRepository<'_>) -> Result<Vec<(String, String)>> {
+    let reader = at.repository.reader()?;
+    let mut damaged = Vec::new();
+    for backup in catalog::list(at.repository)? {
+        if let Some(why) = damage_of(&reader, &backup, &HashSet::new())? {
+            damaged.push((backup.name().to_owned(), why));
+        }
+    }
+    Ok(damaged)
 }
 
 /// Reads all chunks of all backups, each once, and gives those that are damaged.

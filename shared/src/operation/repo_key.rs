@@ -3,7 +3,7 @@
 use super::AtRepository;
 use crate::{
     error::Result,
-    repository::{self, Imported},
+    repository::{self, Imported, Options},
     secret::Secret,
 };
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// How to make the sheet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyExportRequest {
-    /// The password to add; a random one by default.
+    /// The password to add; one made from the key by default.
     pub password: Option<Secret>,
 }
 
@@ -40,4 +40,9 @@ pub fn export(at: &AtRepository<'_>, request: &KeyExportRequest) -> Result<KeyEx
 /// Writes the key file that a recovery sheet tells of. Needs no repository.
 pub fn import(request: &KeyImportRequest) -> Result<Imported> {
     repository::import(&request.sheet, &request.keys_folder)
+}
+
+/// Takes the key out of the repository itself, by the password in `options`.
+pub fn import_by_password(options: &Options) -> Result<Imported> {
+    repository::import_by_password(options)
 }

@@ -27,7 +27,7 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt};
 
 const END: &[u8] = b"\\.\n\n\n";
 
-fn at<'a>(repository: &'a Repository, cancel: &'a Cancel) -> AtRepository<'a> {
+pub(super) fn at<'a>(repository: &'a Repository, cancel: &'a Cancel) -> AtRepository<'a> {
     AtRepository { repository, clock: &SystemClock, observer: &Silent, cancel }
 }
 
@@ -72,7 +72,7 @@ fn small(writer: &Writer, path: &[&str], content: &[u8]) -> StoredFile {
 }
 
 /// A backup with one table a database; the manifest claims `claimed` rows more than there are.
-fn back_up(repository: &Repository, name: &str, databases: &[&str], claimed: u64) {
+pub(super) fn back_up(repository: &Repository, name: &str, databases: &[&str], claimed: u64) {
     back_up_edited(repository, name, databases, claimed, &|_| ());
 }
 
@@ -123,7 +123,7 @@ fn back_up_edited(
     writer.commit(files, crate::repository::NewSnapshot { description, ..named(name) }).unwrap();
 }
 
-fn verified(repository: &Repository, name: &str) -> Result<super::VerifyOutcome, Error> {
+pub(super) fn verified(repository: &Repository, name: &str) -> Result<super::VerifyOutcome, Error> {
     verify(&at(repository, &Cancel::default()), &VerifyRequest { backup: name.to_owned() })
 }
 

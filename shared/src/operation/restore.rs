@@ -8,6 +8,7 @@ use super::{
     Surroundings, backups, disk,
     headroom::Headroom,
     kept::{drop_database, unfinished_run},
+    reading::lock_to_read,
     restore_plan::RestorePlan,
     restore_prepare::{self, Chosen},
     server::{Reached, elsewhere, end_run, reach},
@@ -94,7 +95,7 @@ pub struct Restore<'a> {
     plan: RestorePlan,
     headroom: Headroom,
     began: Timestamp,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 /// One database of the restore and its names on the server.
@@ -121,7 +122,7 @@ impl<'a> Restore<'a> {
         request: &RestoreRequest,
     ) -> Result<Self> {
         let began = at.clock.now();
-        let lock = repository.lock_shared("restore", at.clock)?;
+        let lock = lock_to_read(repository, "restore", at.clock, at.observer)?;
         let reader = repository.reader()?;
         let all = catalog::list(repository)?;
         let backup: &Backup = catalog::find(&all, &request.backup)?;

@@ -71,7 +71,7 @@ pub fn verify(at: &AtRepository<'_>, request: &VerifyRequest) -> Result<VerifyOu
     let started = at.clock.now();
     let backups = catalog::list(at.repository)?;
     let backup = catalog::find(&backups, &request.backup)?.clone();
-    let _lock = at.repository.lock_shared("verify", at.clock)?;
+    let _lock = at.lock_to_read("verify")?;
     let reader = at.repository.reader()?;
     let manifest = catalog::read_manifest(&reader, &backup).or_else(|error| {
         at.repository.require_answers()?;

@@ -35,7 +35,8 @@ pub use problem::{problem, problem_json};
 pub use progress::{Progress, Style, Work};
 pub use read_back::{exported, exported_json, verified, verified_json};
 pub use repository::{
-    imported, json, prune_plan, pruned, repository_checked, repository_info, unlock_plan, unlocked,
+    imported, json, prune_plan, pruned, repair_plan, repaired, repository_checked, repository_info,
+    unlock_plan, unlocked,
 };
 pub use restore::{restore_plan, restored, restored_json};
 pub use sink::Sink;

@@ -7,7 +7,7 @@ use super::{
     units::{since, size},
 };
 use crate::{
-    operation::{RepoCheckOutcome, RepoPrunePlan},
+    operation::{RepoCheckOutcome, RepoPrunePlan, RepoRepairOutcome, RepoRepairPlan},
     repository::{Holder, Imported, Info, LockKind, LockStates, Pruned, Unlocked},
 };
 use jiff::Timestamp;
@@ -47,6 +47,36 @@ pub fn prune_plan(plan: &RepoPrunePlan) -> String {
 /// Returns what a prune freed.
 pub fn pruned(pruned: &Pruned) -> String {
     format!("{} freed, {} removed\n", size(pruned.freed_bytes), plural(pruned.packs_removed, "pack"))
+}
+
+/// Returns what a repair would do.
+pub fn repair_plan(plan: &RepoRepairPlan) -> String {
+    if plan.is_empty() {
+        return "Nothing to repair: the index names every pack, and nothing else\n".into();
+    }
+    let mut text = Paragraphs::new("Make the index anew from the packs".into());
+    let lines = [
+        (plan.damaged_index_files, "index file", "that is damaged, will be removed"),
+        (plan.packs_to_name, "pack", "that no index names, will be looked into"),
+        (plan.packs_to_take_off, "pack", "missing or cut short, will be taken off the index"),
+    ];
+    let lines = lines.into_iter().filter(|(count, ..)| *count > 0);
+    text.list("Index", lines.map(|(count, thing, what)| format!("{} {what}", plural(count, thing))));
+    text.into_text()
+}
+
+/// Returns what a repair did.
+pub fn repaired(outcome: &RepoRepairOutcome) -> String {
+    let mut text = format!(
+        "{} named, {} taken off the index\n",
+        plural(outcome.packs_named, "pack"),
+        plural(outcome.packs_taken_off, "pack")
+    );
+    if outcome.packs_unreadable > 0 {
+        let packs = plural(outcome.packs_unreadable, "pack");
+        let _ = writeln!(text, "remark: {packs} with an unreadable header stayed where they are, unnamed");
+    }
+    text
 }
 
 /// Returns the locks that there are, and which of them will be removed; ages are counted

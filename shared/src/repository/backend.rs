@@ -154,6 +154,10 @@ impl Files for LocalFiles {
             .collect())
     }
 
+    fn take_back(&self, pack: &Id) -> Result<()> {
+        self.inner.remove(FileType::Pack, pack, false).context("take a pack back")
+    }
+
     fn remove_leftover(&self, leftover: &Leftover) -> Result<()> {
         fs::remove_file(&leftover.name).context(format!("remove the unfinished file `{}`", leftover.name))
     }

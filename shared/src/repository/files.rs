@@ -1,7 +1,7 @@
 //! What the rest of the repository asks of the place where restic's files are.
 
 use crate::error::{Error, Result};
-use rustic_core::WriteBackend;
+use rustic_core::{Id, WriteBackend};
 
 /// A file that a killed run was in the middle of.
 pub(super) struct Leftover {
@@ -16,6 +16,11 @@ pub(super) trait Files: WriteBackend {
     fn leftovers(&self) -> Result<Vec<Leftover>>;
     /// Removes one of them.
     fn remove_leftover(&self, leftover: &Leftover) -> Result<()>;
+    /// Removes a pack that this process has written and no index names. Nobody else knows of it,
+    /// so no lock is asked for. Where room does not run out it is left for a prune.
+    fn take_back(&self, _pack: &Id) -> Result<()> {
+        Ok(())
+    }
     /// The error of a storage that could not be asked, and so says nothing of what it holds.
     fn trouble(&self) -> Option<Error>;
     /// How many small files it is worth to read side by side.

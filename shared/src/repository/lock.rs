@@ -105,8 +105,16 @@ impl Repository {
 
     /// The locks that there are at present.
     pub fn lock_states(&self) -> Result<LockStates> {
+        self.locks_at(storage_time(self.inner.guard.door().as_ref())?)
+    }
+
+    /// The same where nothing can be written: ages are counted by this machine's clock.
+    pub(super) fn locks_seen(&self) -> Result<LockStates> {
+        self.locks_at(SystemTime::now())
+    }
+
+    fn locks_at(&self, now: SystemTime) -> Result<LockStates> {
         let door = self.inner.guard.door();
-        let now = storage_time(door.as_ref())?;
         let (stale, live): (Vec<_>, Vec<_>) =
             others(door.as_ref(), "", now)?.into_iter().partition(|other| other.stale);
         let holders = |others: Vec<Other>| others.into_iter().map(|other| other.holder).collect();
@@ -258,7 +266,7 @@ impl Drop for Lock {
     }
 }
 
-fn locked(holder: &Holder, wanted: &LockKind) -> Error {
+pub(super) fn locked(holder: &Holder, wanted: &LockKind) -> Error {
     let what = match (wanted, &holder.kind) {
         (LockKind::Name(name), LockKind::Name(_)) => {
             format!("a backup named `{name}` is being made by another")

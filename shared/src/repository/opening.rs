@@ -37,6 +37,9 @@ use std::{
 pub(super) const OURS: &str = "pgbackup";
 /// The marker, inside that folder.
 const MARKER: &str = "repository.json";
+/// What helps without a key file and without a recovery sheet.
+const BY_PASSWORD: &str =
+    "with a password of the repository: `pgbackup repo key import --password-file FILE` keeps its key here";
 /// The layout of that folder that this version writes.
 const FORMAT: u32 = 1;
 
@@ -299,7 +302,7 @@ impl<'a> Site<'a> {
         }
         Err(Error::failed(format!("no key opens the repository `{}`", self.storage.text()))
             .caused_by("it has no marker of ours: it is an ordinary restic repository, or it lost its marker")
-            .hint("give its password with `--password-file`"))
+            .hint(BY_PASSWORD))
     }
 
     fn create(&self) -> Result<(Repository, Created)> {
@@ -379,7 +382,7 @@ impl<'a> Site<'a> {
         Error::failed(format!("the key of the repository `{}` is missing", self.storage.text()))
             .caused_by(format!("there is no file `{}`", file.display()))
             .hint("on another host, or after a loss: `pgbackup repo key import FILE` with the recovery sheet")
-            .hint("or give a password of the repository with `--password-file`")
+            .hint(BY_PASSWORD)
     }
 }
 

@@ -236,9 +236,27 @@ impl Drop for Writer {
 }
 
 /// Closes and writes packs until there are no more; then the last index file. Leaves the room of
-/// each that was written.
+/// each that was written. If that fails, the packs that no index names are taken back: a disk that
+/// is full has room again for the lock and the index of a prune.
 fn store(inner: &Inner, packs: &Receiver<Filling>, room: &Mutex<Vec<u8>>) -> Result<()> {
-    let mut unnamed: Vec<Indexed> = Vec::new();
+    let mut unnamed = Vec::new();
+    let stored = store_all(inner, packs, room, &mut unnamed);
+    if stored.is_err() {
+        for pack in unnamed {
+            // The first error says more; a pack that stays is removed by a prune.
+            drop(inner.backend.take_back(&pack.id));
+        }
+    }
+    stored
+}
+
+/// `unnamed` holds what was written and is not in an index yet.
+fn store_all(
+    inner: &Inner,
+    packs: &Receiver<Filling>,
+    room: &Mutex<Vec<u8>>,
+    unnamed: &mut Vec<Indexed>,
+) -> Result<()> {
     for filling in packs {
         let Closed { bytes: content, indexed } = filling.close(&inner.sealer)?;
         let content = Bytes::from(content);
@@ -252,10 +270,10 @@ fn store(inner: &Inner, packs: &Receiver<Filling>, room: &Mutex<Vec<u8>>) -> Res
         *lock(room) = emptied;
         unnamed.push(indexed);
         if unnamed.iter().map(Indexed::blobs).sum::<usize>() >= INDEX_AT {
-            write_index(inner, &mut unnamed)?;
+            write_index(inner, unnamed)?;
         }
     }
-    write_index(inner, &mut unnamed)
+    write_index(inner, unnamed)
 }
 
 /// Names these packs in an index file. Without a lock they may have been pruned, and an index

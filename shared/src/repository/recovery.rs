@@ -5,7 +5,7 @@
 
 use super::{
     keys::{KeyBytes, KeyFolder},
-    opening::Repository,
+    opening::{Options, Repository},
 };
 use crate::{
     error::{Context, Error, Result},
@@ -13,8 +13,8 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use pgbackup_wire::ChunkId;
-use rand::Rng;
 use rustic_core::{Credentials, KeyOptions, RepositoryBackends, RepositoryOptions, WriteBackend};
+use sha2::{Digest, Sha256};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -28,6 +28,9 @@ const KEY: &str = "key:";
 const REPOSITORY: &str = "repository:";
 /// Letters of a generated password: none that a reader could take for another.
 const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+
+/// Stands before the key where the password is made from it; a change would make other passwords.
+const PASSWORD_OF_KEY: &[u8] = b"pgbackup recovery sheet: password 1";
 
 /// What an import did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +74,10 @@ impl Repository {
         }
     }
 
-    /// Adds a password (a random one if none is given) and writes the sheet that holds it, the
+    /// Adds a password (one made from the key if none is given) and writes the sheet that holds it, the
     /// key, and the commands that read the repository without this program.
     pub fn recovery_sheet(&self, password: Option<&Secret>) -> Result<Secret> {
-        let password = password.cloned().unwrap_or_else(random_password);
+        let password = password.cloned().unwrap_or_else(|| usual_password(&self.inner.key));
         self.add_password_key(&password)?;
         let path = self.place();
         let (id, key) = (self.id(), key_line(&self.inner.key));
@@ -125,20 +128,37 @@ pub fn import(sheet: &Secret, keys_folder: &Path) -> Result<Imported> {
         return Err(Error::failed("the recovery sheet is damaged")
             .caused_by("the repository's id is not 64 hexadecimal letters"));
     }
-    let key = parse_key(line(KEY)?)?;
+    store_key(&repository, &parse_key(line(KEY)?)?, keys_folder)
+}
+
+fn store_key(repository: &str, key: &KeyBytes, keys_folder: &Path) -> Result<Imported> {
     let keys = KeyFolder::new(keys_folder);
-    let was_there = match keys.read(&repository)? {
-        Some(there) if there == key => true,
+    let was_there = match keys.read(repository)? {
+        Some(there) if there == *key => true,
         Some(_) => {
-            let file = keys.file_of(&repository);
+            let file = keys.file_of(repository);
             return Err(Error::failed(format!("`{}` holds another key", file.display()))
-                .hint("if the sheet is the right one, move that file away and run the command again")
+                .hint("if the new one is right, move that file away and run the command again")
                 .note("nothing was changed"));
         }
         None => false,
     };
-    let key_file = keys.write(&repository, &key)?;
-    Ok(Imported { repository, key_file, was_there })
+    let key_file = keys.write(repository, key)?;
+    Ok(Imported { repository: repository.to_owned(), key_file, was_there })
+}
+
+/// Opens a repository by one of its passwords and writes the key file for it, so that it opens
+/// without one from then on. This is also how a repository that restic made is taken over.
+///
+/// # Errors
+///
+/// As [`open`](super::open); if there is another key already; if there is no password in `options`.
+pub fn import_by_password(options: &Options) -> Result<Imported> {
+    if options.password.is_none() {
+        return Err(Error::failed("no password was given"));
+    }
+    let repository = super::open(options)?;
+    store_key(repository.id(), &repository.inner.key, &options.keys_folder)
 }
 
 /// The key and eight letters of its hash, so that a mistyped key is noticed.
@@ -164,16 +184,24 @@ fn check_letters(key: &KeyBytes) -> String {
     ChunkId::of(key).to_string().chars().take(8).collect()
 }
 
-/// Six groups of five letters: 148 bits.
-fn random_password() -> Secret {
-    let mut random = rand::rng();
-    let group = |random: &mut rand::rngs::ThreadRng| -> String {
-        (0..5)
-            .filter_map(|_| LETTERS.get(random.random_range(0..LETTERS.len())))
-            .map(|letter| char::from(*letter))
-            .collect()
-    };
-    Secret::new((0..6).map(|_| group(&mut random)).collect::<Vec<_>>().join("-"))
+/// Six groups of five letters, 148 bits, made from the key: every sheet of a repository has the
+/// same password, so that printing one again adds no other key. Who knows the password gets the
+/// key from the repository anyway; the way back from one without the other is a hash.
+fn usual_password(key: &KeyBytes) -> Secret {
+    // Bytes above the largest multiple of the number of letters would favour the first ones.
+    let fair = u8::try_from(256 / LETTERS.len() * LETTERS.len() - 1).unwrap_or(u8::MAX);
+    let letters: Vec<char> = (0_u8..)
+        .flat_map(|round| {
+            let hash = Sha256::new().chain_update(PASSWORD_OF_KEY).chain_update([round]).chain_update(key);
+            <[u8; 32]>::from(hash.finalize())
+        })
+        .filter(|byte| *byte <= fair)
+        .filter_map(|byte| LETTERS.get(usize::from(byte) % LETTERS.len()))
+        .map(|letter| char::from(*letter))
+        .take(30)
+        .collect();
+    let groups: Vec<String> = letters.chunks(5).map(|group| group.iter().collect()).collect();
+    Secret::new(groups.join("-"))
 }
 
 #[cfg(test)]
@@ -193,9 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn a_generated_password_is_long_and_never_the_same() {
-        let (one, other) = (random_password(), random_password());
+    fn the_usual_password_is_long_always_the_same_and_another_for_another_key() {
+        let (one, other) = (usual_password(&[1; 64]), usual_password(&[2; 64]));
         assert_eq!(one.expose().len(), 35);
         assert_ne!(one, other);
+        // Sheets that were printed stay true.
+        assert_eq!(one.expose(), "s9d7f-aggsc-d5cwc-ys5j5-unvx9-afsjf");
     }
 }

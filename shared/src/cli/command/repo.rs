@@ -9,7 +9,7 @@ use crate::{
     error::{Context, Error, Result},
     operation::{
         KeyExportRequest, KeyImportRequest, RepoCheckRequest, repo_check, repo_info, repo_key, repo_prune,
-        repo_unlock,
+        repo_repair, repo_unlock,
     },
     report,
     repository::Depth,
@@ -33,6 +33,7 @@ pub(in crate::cli) enum RepoCommand {
     Info(InfoArgs),
     Check(CheckArgs),
     Prune(PruneArgs),
+    Repair(RepairArgs),
     Unlock(UnlockArgs),
     Key(KeyArgs),
 }
@@ -107,6 +108,34 @@ Examples:
 Exit status:
   0    done
   1    it failed; every backup is as it was
+  5    damage was found, and nothing was removed; the backups it is in are named
+  6    somebody else holds the lock";
+
+/// Make the index anew from what the packs hold
+#[derive(Args, Debug)]
+#[command(long_about = REPAIR)]
+pub(in crate::cli) struct RepairArgs {
+    #[command(flatten)]
+    pub consent: Consent,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+const REPAIR: &str = "\
+Make the index anew from what the packs hold
+
+Names the packs that no index names, takes off those that are missing or cut short, and removes
+index files that are damaged, after showing how many. Packs and backups stay as they are: a
+backup that needs a missing pack stays damaged until that is back, or until a new backup stores
+the same rows again.
+
+Examples:
+  {plugin} repo repair --dry-run
+  {plugin} repo repair --yes
+
+Exit status:
+  0    done; `repo check` says which backups are whole
+  1    it failed; run it again
   6    somebody else holds the lock";
 
 /// Remove locks whose holders are gone
@@ -149,7 +178,7 @@ pub(in crate::cli) enum KeyCommand {
 #[derive(Args, Debug)]
 #[command(long_about = KEY_EXPORT)]
 pub(in crate::cli) struct KeyExportArgs {
-    /// A file whose first line is the password to add [default: a random one]
+    /// A file whose first line is the password to add [default: one made from the key]
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 }
@@ -161,9 +190,9 @@ Adds a password to the repository, so that restic can open it, and writes the sh
 output. Whoever has the sheet and the repository can read every backup; without the key nobody
 can. Keep it where this machine's end does not reach it.
 
-No password can be read back from a repository, so each run without --password-file adds one
-more, beside those of earlier sheets; a password that opens the repository already is not added
-again. `repo info` counts them.
+The password is made from the key, so every sheet has the same, and a second run adds none. With
+--password-file it is the one in the file. `restic key list` and `restic key remove` look after
+passwords; that takes nothing from who has a sheet, for the key itself stands on it.
 
 Examples:
   {plugin} repo key export > recovery-sheet.txt
@@ -173,33 +202,40 @@ Exit status:
   0    done
   1    it failed; no password was added";
 
-/// Take the key from a recovery sheet
+/// Take the key from a recovery sheet, or from the repository by a password
 #[derive(Args, Debug)]
 #[command(long_about = KEY_IMPORT)]
 pub(in crate::cli) struct KeyImportArgs {
     /// The sheet that `repo key export` wrote
-    #[arg(value_name = "FILE")]
-    pub sheet: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "password_file")]
+    pub sheet: Option<PathBuf>,
+
+    /// Instead of a sheet, a file whose first line is a password of the repository
+    #[arg(long, value_name = "FILE", conflicts_with = "sheet")]
+    pub password_file: Option<PathBuf>,
 }
 
 const KEY_IMPORT: &str = "\
-Take the key from a recovery sheet
+Take the key from a recovery sheet, or from the repository by a password
 
 Stores the key on this machine, so that the repository named by --repository, or in the sheet,
-opens here.
+opens here. With a password it is taken from the repository itself; a repository that restic
+made is taken over this way, and what restic stored in it stays.
 
 Examples:
   {plugin} repo key import recovery-sheet.txt
+  {plugin} repo key import --password-file secret.txt --repository /mnt/restic
 
 Exit status:
   0    done
-  1    the sheet is not one, or its key is not this repository's";
+  1    the sheet is not one, the password opens nothing, or there is another key already";
 
 pub(in crate::cli) fn run(arguments: &RepoArgs, caller: &Caller<'_>) -> Result<()> {
     match &arguments.command {
         RepoCommand::Info(arguments) => info(arguments, caller),
         RepoCommand::Check(arguments) => check(arguments, caller),
         RepoCommand::Prune(arguments) => prune(arguments, caller),
+        RepoCommand::Repair(arguments) => repair(arguments, caller),
         RepoCommand::Unlock(arguments) => unlock(arguments, caller),
         RepoCommand::Key(KeyArgs { command: KeyCommand::Export(arguments) }) => key_export(arguments, caller),
         RepoCommand::Key(KeyArgs { command: KeyCommand::Import(arguments) }) => key_import(arguments, caller),
@@ -236,6 +272,22 @@ fn prune(arguments: &PruneArgs, caller: &Caller<'_>) -> Result<()> {
     caller.print_outcome(arguments.format, || report::pruned(&outcome), || report::json(&outcome))
 }
 
+fn repair(arguments: &RepairArgs, caller: &Caller<'_>) -> Result<()> {
+    let repository = caller.repository()?;
+    let at = caller.at(&repository);
+    let plan = repo_repair::prepare(&at)?;
+    let text = report::repair_plan(&plan);
+    if plan.is_empty() && !arguments.format.is_json() {
+        return caller.print(&text);
+    }
+    let json = arguments.format.is_json().then(|| report::json(&plan).to_string());
+    if caller.decide(arguments.consent, &text, json, "Repair it?")? == Decision::Stop {
+        return Ok(());
+    }
+    let outcome = repo_repair::apply(&at)?;
+    caller.print_outcome(arguments.format, || report::repaired(&outcome), || report::json(&outcome))
+}
+
 fn unlock(arguments: &UnlockArgs, caller: &Caller<'_>) -> Result<()> {
     let repository = caller.repository()?;
     let at = caller.at(&repository);
@@ -260,9 +312,17 @@ fn key_export(arguments: &KeyExportArgs, caller: &Caller<'_>) -> Result<()> {
 }
 
 fn key_import(arguments: &KeyImportArgs, caller: &Caller<'_>) -> Result<()> {
-    let sheet = read(&arguments.sheet)?;
-    let keys_folder = caller.places()?.keys_folder;
-    let imported = repo_key::import(&KeyImportRequest { sheet: Secret::new(sheet), keys_folder })?;
+    let imported = match (&arguments.sheet, &arguments.password_file) {
+        (Some(sheet), _) => {
+            let sheet = Secret::new(read(sheet)?);
+            let keys_folder = caller.places()?.keys_folder;
+            repo_key::import(&KeyImportRequest { sheet, keys_folder })?
+        }
+        (None, file) => {
+            let password = file.as_deref().map(password_of).transpose()?;
+            repo_key::import_by_password(&caller.repository_options(password)?)?
+        }
+    };
     caller.print(&report::imported(&imported))
 }
 
@@ -272,8 +332,7 @@ fn password_of(file: &Path) -> Result<Secret> {
     let password = text.lines().next().unwrap_or_default();
     if password.is_empty() {
         return Err(Error::failed(format!("the first line of `{}` is empty", file.display()))
-            .hint("write the password on its first line")
-            .note("no password was added"));
+            .hint("write the password on its first line"));
     }
     Ok(Secret::new(password))
 }

@@ -1,9 +1,12 @@
 //! Whole repositories in temporary folders.
 
+mod clocks;
 mod concurrency;
+mod disks;
 mod locks;
 mod opening;
 mod pruning;
+mod repairing;
 mod storing;
 
 use super::{
@@ -126,15 +129,25 @@ pub(crate) struct Restic {
 }
 
 impl Restic {
-    const PASSWORD: &str = "correct horse";
+    pub(crate) const PASSWORD: &str = "correct horse";
 
     pub(crate) fn on(repository: &Repository) -> Option<Self> {
-        if Command::new("restic").arg("version").output().is_err() {
-            assert!(std::env::var_os("CI").is_none(), "restic is not installed");
-            return None;
-        }
-        repository.add_password_key(&Secret::new(Self::PASSWORD)).unwrap();
-        Some(Self { repository: repository.place().into() })
+        let restic = Self::at(repository.place().into());
+        restic.is_installed().then(|| {
+            repository.add_password_key(&Secret::new(Self::PASSWORD)).unwrap();
+            restic
+        })
+    }
+
+    /// On a repository that has its password already, or is to be made.
+    pub(crate) fn at(repository: PathBuf) -> Self {
+        Self { repository }
+    }
+
+    pub(crate) fn is_installed(&self) -> bool {
+        let installed = Command::new("restic").arg("version").output().is_ok();
+        assert!(installed || std::env::var_os("CI").is_none(), "restic is not installed");
+        installed
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) {

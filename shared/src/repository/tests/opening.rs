@@ -1,9 +1,10 @@
 //! Making, opening, keys and passwords.
 
-use super::{Place, again, back_up, files_below};
+use super::{Place, Restic, again, back_up, files_below, noise};
 use crate::{
+    clock::SystemClock,
     error::Kind,
-    repository::{Created, Options, import, open, open_or_create},
+    repository::{Created, Options, import, import_by_password, open, open_or_create},
     secret::Secret,
 };
 use std::{fs, os::unix::fs::PermissionsExt};
@@ -183,7 +184,57 @@ fn a_password_that_opens_the_repository_already_is_not_added_again() {
     repository.recovery_sheet(Some(&password)).unwrap();
     assert_eq!(repository.info().unwrap().passwords, 1);
 
-    repository.recovery_sheet(None).unwrap();
-    repository.recovery_sheet(None).unwrap();
-    assert_eq!(repository.info().unwrap().passwords, 3, "a random one is a new one each time");
+    let sheet = repository.recovery_sheet(None).unwrap();
+    assert_eq!(repository.recovery_sheet(None).unwrap(), sheet);
+    assert_eq!(repository.info().unwrap().passwords, 2, "the usual one is the same each time");
+}
+
+#[test]
+fn a_key_of_another_repository_is_refused_with_the_file_named_f36() {
+    let (place, other) = (Place::new(), Place::new());
+    let (key_file, wrong) = (
+        place.repository().key_file().unwrap().to_owned(),
+        fs::read(other.repository().key_file().unwrap()).unwrap(),
+    );
+    fs::write(&key_file, wrong).unwrap();
+
+    for error in [open(&place.options()).err().unwrap(), open_or_create(&place.options()).err().unwrap()] {
+        assert!(error.what.contains("open the repository"), "{error}");
+        assert!(error.hints.iter().any(|hint| hint.contains(key_file.to_str().unwrap())), "{error:?}");
+    }
+}
+
+#[test]
+fn a_repository_that_restic_made_is_taken_over_by_its_password_and_keeps_what_restic_stored() {
+    let place = Place::new();
+    let restic = Restic::at(place.repository_path());
+    if !restic.is_installed() {
+        return;
+    }
+    restic.run(&["init"]);
+    let theirs = place.path().join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    fs::write(theirs.join("file"), noise(1, 300_000)).unwrap();
+    restic.run(&["backup", theirs.to_str().unwrap()]);
+    let error = open_or_create(&place.options()).err().unwrap();
+    assert!(error.hints.iter().any(|hint| hint.contains("key import --password-file")), "{error:?}");
+
+    let with = |password: &str| Options { password: Some(Secret::new(password)), ..place.options() };
+    assert!(import_by_password(&with("wrong")).is_err());
+    let imported = import_by_password(&with(Restic::PASSWORD)).unwrap();
+
+    let repository = again(&place);
+    assert_eq!(repository.key_file(), Some(imported.key_file.as_path()));
+    assert!(repository.snapshots().unwrap().is_empty(), "only backups of ours are listed");
+    let ours = back_up(&repository, "ours", &[(&["a"], &noise(2, 100_000))]);
+    let alone = repository.lock_alone("prune", &SystemClock).unwrap();
+    repository.delete(&[ours]).unwrap();
+    let plan = repository.prune_plan().unwrap();
+    assert!(repository.prune(plan).unwrap().freed_bytes > 100_000);
+    drop(alone);
+    restic.run(&["check", "--read-data"]);
+    let back = place.path().join("back");
+    restic.run(&["restore", "latest", "--target", back.to_str().unwrap()]);
+    let file = files_below(&back).remove(0);
+    assert!(fs::read(file).unwrap() == noise(1, 300_000));
 }

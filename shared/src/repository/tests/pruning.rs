@@ -23,11 +23,13 @@ fn prune_frees_at_once_what_no_backup_needs_and_leaves_the_rest_whole() {
     let alone = repository.lock_alone("prune", &SystemClock).unwrap();
     let plan = repository.prune_plan().unwrap();
     assert!(plan.freed_bytes >= gone.len() as u64, "{}", plan.freed_bytes);
+    let planned = plan.freed_bytes;
     let pruned = repository.prune(plan).unwrap();
     let nothing_left = repository.prune_plan().unwrap().is_empty();
     drop(alone);
 
-    assert!(pruned.freed_bytes >= gone.len() as u64, "{pruned:?}");
+    // What is left of a pack is compressed again, so the plan cannot know it to the byte.
+    assert!(pruned.freed_bytes.abs_diff(planned) < 1000, "{pruned:?}, planned were {planned}");
     assert!(nothing_left);
     assert!(repository.info().unwrap().stored_bytes + (gone.len() as u64) <= before.stored_bytes);
     let repository = again(&place);
@@ -101,8 +103,10 @@ fn everything_deleted_and_pruned_leaves_no_pack() {
     let alone = repository.lock_alone("prune", &SystemClock).unwrap();
     repository.delete(&[id]).unwrap();
     let plan = repository.prune_plan().unwrap();
-    repository.prune(plan).unwrap();
+    let planned = (plan.freed_bytes, plan.stored_bytes);
+    let pruned = repository.prune(plan).unwrap();
     assert_eq!(place.packs(), Vec::<std::path::PathBuf>::new());
+    assert_eq!((pruned.freed_bytes, pruned.freed_bytes), planned, "all that was stored");
     drop(alone);
     back_up(&again(&place), "two", &[(&["a"], b"x")]);
 }
