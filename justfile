@@ -28,7 +28,7 @@ live FILTER="":
 # live tests with many more rounds of random kills, flips and moving tables
 soak ROUNDS="100":
     cargo build -p docker-pgbackup
-    PGBACKUP_TEST_ROUNDS="$1" PGBACKUP_TEST_SEED="$(date +%s)" cargo nextest run --profile soak -p pgbackup-tests --test kills --test plugin_kills --test repository_kills --test container_faults --test moving_tables --test repository --test streams --test silence
+    PGBACKUP_TEST_ROUNDS="$1" PGBACKUP_TEST_SEED="$(date +%s)" cargo nextest run --profile soak -p pgbackup-tests --test kills --test plugin_kills --test repository_kills --test container_faults --test moving_tables --test repository --test streams --test silence --test this_side --test side_by_side
     PROPTEST_CASES=1000000 cargo test --release -p pgbackup-wire
 
 # speed and memory as ratios to what a person would type

@@ -13,6 +13,7 @@ pub mod archive;
 pub mod client;
 pub mod command;
 pub mod compare;
+pub mod disk;
 pub mod faults;
 pub mod phases;
 pub mod plugin;
