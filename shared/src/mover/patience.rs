@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Twice what a mover gets, because a shell cannot say that it is alive.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Aborts a session when it was not renewed for [`LIMIT`].
 pub(super) struct Patience {

@@ -6,7 +6,7 @@
 use super::{files::Leftover, opening::Repository, pack::ENTRY, seal::OVERHEAD};
 use crate::error::{Context, Result};
 use jiff::Span;
-use rustic_core::{FileType, LimitOption, PruneOptions, ReadBackend as _};
+use rustic_core::{FileType, LimitOption, PruneOptions};
 use serde::Serialize;
 
 /// What a pack holds beside its blobs and their entries: the header's seal and its length.

@@ -7,9 +7,7 @@
 
 use super::{opening::Repository, seal::read_text};
 use crate::error::{Context, Error, Result};
-use rustic_core::{
-    FileType, Id, ReadBackend as _, RepairIndexOptions, WriteBackend as _, repofile::IndexFile,
-};
+use rustic_core::{FileType, Id, RepairIndexOptions, repofile::IndexFile};
 use std::collections::HashMap;
 
 /// How index and packs fit together.

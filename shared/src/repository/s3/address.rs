@@ -142,7 +142,7 @@ mod tests {
         let whole = plain("https://minio.example:9000/backups/pg/one/");
         assert_eq!(whole.text(), "s3:https://minio.example:9000/backups/pg/one");
         assert_eq!(whole.key("config"), "pg/one/config");
-        assert_eq!(whole.style(), UrlStyle::Path);
+        assert!(matches!(whole.style(), UrlStyle::Path));
         let endpoint =
             S3Variables { endpoint: Some("https://minio.example:9000".into()), ..Default::default() };
         assert_eq!(parsed("//backups/pg/one", &endpoint).unwrap(), whole);
@@ -153,9 +153,10 @@ mod tests {
         let region = S3Variables { region: Some("eu-central-1".into()), ..Default::default() };
         let place = parsed("//backups", &region).unwrap();
         assert_eq!(place.text(), "s3:https://s3.eu-central-1.amazonaws.com/backups");
-        assert_eq!((place.region(), place.style()), (Some("eu-central-1"), UrlStyle::VirtualHost));
+        assert_eq!(place.region(), Some("eu-central-1"));
+        assert!(matches!(place.style(), UrlStyle::VirtualHost));
         assert_eq!(place.key("data/"), "data/");
-        assert_eq!(plain("//with.dots").style(), UrlStyle::Path);
+        assert!(matches!(plain("//with.dots").style(), UrlStyle::Path));
         assert_eq!(plain("https://s3.amazonaws.com/b").region(), None);
     }
 

@@ -3,7 +3,7 @@
 use super::{Place, again, back_up, named, noise, put};
 use crate::{clock::Clock, clock::SystemClock, error::Kind, repository::seal::write_text};
 use jiff::{SignedDuration, Timestamp};
-use rustic_core::{FileType, ReadBackend as _, WriteBackend as _, repofile::IndexFile};
+use rustic_core::{FileType, repofile::IndexFile};
 
 /// A clock that is ahead by so many hours.
 struct Ahead(i64);

@@ -133,7 +133,7 @@ impl Restic {
 
     pub(crate) fn on(repository: &Repository) -> Option<Self> {
         let restic = Self::at(repository.place().into());
-        restic.is_installed().then(|| {
+        Self::is_installed().then(|| {
             repository.add_password_key(&Secret::new(Self::PASSWORD)).unwrap();
             restic
         })
@@ -144,7 +144,7 @@ impl Restic {
         Self { repository }
     }
 
-    pub(crate) fn is_installed(&self) -> bool {
+    pub(crate) fn is_installed() -> bool {
         let installed = Command::new("restic").arg("version").output().is_ok();
         assert!(installed || std::env::var_os("CI").is_none(), "restic is not installed");
         installed
