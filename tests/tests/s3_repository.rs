@@ -82,7 +82,7 @@ fn of_many_that_claim_one_name_at_once_at_most_one_gets_it() {
         let repositories: Vec<_> = (0..4).map(|_| open(&machine.options()).unwrap()).collect();
         let claims: Vec<_> = std::thread::scope(|scope| {
             let claim =
-                |repository| scope.spawn(|| Repository::claim_name(repository, "daily", &SystemClock));
+                |repository| scope.spawn(move || Repository::claim_name(repository, "daily", &SystemClock));
             let threads: Vec<_> = repositories.iter().map(claim).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
