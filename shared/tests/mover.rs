@@ -7,8 +7,8 @@ use pgbackup_engine::{
     cancel::Cancel,
     entry::Blob,
     error::{Error, Result},
-    event::Silent,
-    mover::{Mover, Piece, PlaceOptions},
+    event::{Event, Observer, Silent},
+    mover::{Mover, Piece, PlaceOptions, Way},
     target::{Finished, Runtime, Session, SessionControl, Target},
 };
 use pgbackup_wire::{Argument, CutSizes, Endpoint, PasswordSource};
@@ -225,17 +225,17 @@ fn a_table_goes_out_and_in_again_and_its_text_is_that_of_psql() {
 
     session.query("CREATE TABLE u (LIKE t)").unwrap();
     let mut next = blobs.clone().into_iter();
-    let copied = session.copy_in("COPY u FROM STDIN", &mut || Ok(next.next())).unwrap();
+    let copied = session.copy_in("COPY u FROM STDIN", out.bytes, &mut || Ok(next.next())).unwrap();
     assert_eq!((copied.rows, copied.bytes, copied.hash), (out.rows, out.bytes, out.hash));
     assert!(text == server.psql("COPY u TO STDOUT"));
 
     let mut wrong = blobs.clone();
     wrong[1].id = wrong[0].id;
     let mut next = wrong.into_iter();
-    let error = session.copy_in("COPY u FROM STDIN", &mut || Ok(next.next())).unwrap_err();
+    let error = session.copy_in("COPY u FROM STDIN", out.bytes, &mut || Ok(next.next())).unwrap_err();
     assert!(error.to_string().contains("does not hold what its name says"), "{error}");
     let mut next = blobs.clone().into_iter();
-    let error = session.copy_in("COPY u (id) FROM STDIN", &mut || Ok(next.next())).unwrap_err();
+    let error = session.copy_in("COPY u (id) FROM STDIN", out.bytes, &mut || Ok(next.next())).unwrap_err();
     assert_eq!(error.code(), "22P04", "{error}");
     let rows = session.query("SELECT count(*) FROM u").unwrap();
     assert_eq!(rows.rows, [[Some(b"200000".to_vec())]]);
@@ -384,17 +384,30 @@ fn a_cut_stream_ends_everything_in_the_container_within_seconds() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
+/// Keeps what was told of steps.
+#[derive(Default)]
+struct Steps(std::sync::Mutex<String>);
+
+impl Observer for Steps {
+    fn event(&self, event: &Event) {
+        if let Event::Step { what } = event {
+            self.0.lock().unwrap().push_str(what);
+        }
+    }
+}
+
 #[test]
-fn a_folder_where_nothing_can_be_written_is_named_in_the_error() {
+fn where_the_mover_cannot_be_placed_the_folders_are_named_and_the_servers_tools_do_the_work() {
     let Some(server) = Server::start("place", &[]) else { return };
-    let options = PlaceOptions { folder: Some("/proc".into()), ..PlaceOptions::default() };
-    let error =
-        Mover::start(&DockerExec, &server.target, &options, &Silent, &Cancel::default()).err().unwrap();
-    assert!(error.to_string().contains("/proc: cannot be written"), "{error}");
-    let options = PlaceOptions { folder: Some("/dev/shm".into()), ..PlaceOptions::default() };
-    let error =
-        Mover::start(&DockerExec, &server.target, &options, &Silent, &Cancel::default()).err().unwrap();
-    assert!(error.to_string().contains("programs cannot be run"), "{error}");
+    for (folder, why) in [("/proc", "/proc: cannot be written"), ("/dev/shm", "programs cannot be run")] {
+        let options = PlaceOptions { folder: Some(folder.into()), ..PlaceOptions::default() };
+        let steps = Steps::default();
+        let mover = Mover::start(&DockerExec, &server.target, &options, &steps, &Cancel::default()).unwrap();
+        assert_eq!(mover.way(), Way::Plain);
+        assert!(steps.0.lock().unwrap().contains(why), "{:?}", steps.0);
+        assert_eq!(mover.environment().unwrap().postmasters[0].port, Some(5432));
+        mover.finish().unwrap();
+    }
 
     let mover = server.mover();
     let environment = mover.environment().unwrap();

@@ -264,6 +264,10 @@ fn sql_and_the_server_s_programs_are_named_in_postgres_only() {
         if ["postgres", "testing"].contains(&room(&source.path).as_deref().unwrap_or("")) {
             continue;
         }
+        // What psql needs to hold a session in the mover's place (invariant 3).
+        if source.path.starts_with("shared/src/mover/plain/") {
+            continue;
+        }
         for literal in literals(&source.code) {
             if STATEMENTS.iter().any(|start| literal.starts_with(start)) || PROGRAMS.contains(&literal) {
                 wrong.push(format!("{}: {literal}", source.path));

@@ -25,7 +25,7 @@ fn start(layout: &str, options: &[&str]) -> Option<Removed> {
     Some(Removed(name))
 }
 
-/// Fills a database, backs it up, damages it and restores it.
+/// Fills a database; backs it up, damages it and restores it, by the mover and then without it.
 fn comes_back(server: &Removed, psql: &str) {
     let sql = |database: &str, sql: &str| {
         let script = format!("{psql} -XAtq -v ON_ERROR_STOP=1 -U postgres -h 127.0.0.1 -d {database}");
@@ -39,12 +39,15 @@ fn comes_back(server: &Removed, psql: &str) {
     let before = sql("shop", sum).unwrap();
     let plugin = Plugin::new();
 
-    plugin.must(&["create", &server.0, "--name", "b"]);
-    sql("shop", "DELETE FROM orders; SELECT lo_unlink(7)").unwrap();
-    plugin.must(&["restore", "b", "-d", "shop", "--yes"]);
+    for (name, way, read_by) in [("b", "--mover=auto", "mover"), ("c", "--mover=never", "plain")] {
+        plugin.must(&["create", &server.0, "--name", name, way]);
+        sql("shop", "DELETE FROM orders; SELECT lo_unlink(7)").unwrap();
+        plugin.must(&["restore", name, "-d", "shop", "--yes", way]);
 
-    assert_eq!(sql("shop", sum).unwrap(), before);
-    plugin.must(&["verify", "b"]);
+        assert_eq!(sql("shop", sum).unwrap(), before);
+        assert_eq!(plugin.manifest(name)["server"]["read_by"], read_by);
+        plugin.must(&["verify", name]);
+    }
     let processes = must("docker", &["top", &server.0, "-eo", "pid,args"]);
     assert!(!processes.contains("pgbackup"), "{processes}");
 }

@@ -68,8 +68,22 @@ pub struct ServerRecord {
     pub user: String,
     /// Whether that role is a superuser.
     pub superuser: bool,
+    /// What read it.
+    #[serde(default)]
+    pub read_by: ReadBy,
     /// `max_identifier_length`, `block_size`, `data_checksums` ...
     pub settings: BTreeMap<String, String>,
+}
+
+/// What read a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadBy {
+    /// The mover, beside the data.
+    #[default]
+    Mover,
+    /// The server's own tools, cut on this side.
+    Plain,
 }
 
 /// What belongs to the server and not to one database.

@@ -6,7 +6,11 @@
 //! a count, an early end, 30 s of silence) fails every call that waits, whatever the exit
 //! status says.
 //!
-//! Absent on purpose: this room knows no SQL and no repository, and sends no password.
+//! Where no mover may run, the same is offered by a shell, psql and the server's own tools
+//! (`plain/`): slower, with a proof of its own.
+//!
+//! Absent on purpose: this room knows no repository, and sends no password. Beyond what psql needs to
+//! hold a session and to name, read and write a large object, it knows no SQL.
 //!
 //! Start with [`Mover::start`].
 
@@ -16,6 +20,7 @@ mod copy;
 mod embedded;
 mod patience;
 mod place;
+mod plain;
 mod server_error;
 mod session;
 mod start;
@@ -25,5 +30,5 @@ pub use copy::{CopiedIn, CopiedOut, Piece};
 pub use place::PlaceOptions;
 pub use server_error::ServerError;
 pub use session::{Rows, ServerSession, StopHandle};
-pub use start::Mover;
+pub use start::{Mover, MoverUse, Way};
 pub use tool::{Exit, MemoryFile, ToolRun};

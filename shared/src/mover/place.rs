@@ -7,7 +7,7 @@
 //! the next try. Nobody says here that he is alive, so a script on whose streams nothing moves any
 //! more is given up after a while.
 
-use super::{embedded, patience::Patience};
+use super::{embedded, patience::Patience, start::MoverUse};
 use crate::{
     cancel::Cancel,
     error::{Context as _, Error, Result},
@@ -26,6 +26,8 @@ const PIECE: usize = 64 << 10;
 /// How the mover is placed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlaceOptions {
+    /// Whether there is to be a mover at all.
+    pub mover: MoverUse,
     /// The only folder to try, instead of the usual ones.
     pub folder: Option<String>,
     /// Path of a POSIX shell in the container, instead of the `sh` that is on its path.

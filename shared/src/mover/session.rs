@@ -1,15 +1,17 @@
-//! A session at the server, held by the mover.
+//! A session at the server, held by the mover or, where none runs, by psql.
 
 use super::{
     channel::Channel,
     conversation::Conversation,
     copy::{self, CopiedIn, CopiedOut, Piece},
+    plain::PlainSession,
     server_error::ServerError,
 };
 use crate::{
     entry::Blob,
     error::{Context as _, Result},
     event::{Event, Observer},
+    target::SessionControl,
 };
 use pgbackup_wire::{Command, CutSizes, Endpoint, Reply};
 use std::{
@@ -39,30 +41,43 @@ pub struct Rows {
 
 /// One session at the server. Dropping it closes it without waiting.
 pub struct ServerSession<'o> {
-    channel: Channel,
+    holder: Holder<'o>,
     observer: &'o dyn Observer,
     database: String,
-    backend_pid: u32,
-    parameters: Vec<(String, String)>,
+}
+
+/// Who holds the session.
+enum Holder<'o> {
+    Mover { channel: Channel, backend_pid: u32, parameters: Vec<(String, String)> },
+    Psql(Box<PlainSession<'o>>),
 }
 
 /// Stops what a session or a program does, from any thread.
 #[derive(Clone)]
-pub struct StopHandle {
-    conversation: Arc<Conversation>,
-    channel: u32,
+pub struct StopHandle(Stopping);
+
+#[derive(Clone)]
+enum Stopping {
+    Channel(Arc<Conversation>, u32),
+    Stream(Arc<dyn SessionControl>),
 }
 
 impl StopHandle {
     pub(super) fn of(channel: &Channel) -> Self {
-        Self { conversation: Arc::clone(channel.conversation()), channel: channel.number() }
+        Self(Stopping::Channel(Arc::clone(channel.conversation()), channel.number()))
     }
 
     /// Cancels the running statement, or asks the program to end. What waits for it gets an
-    /// error, or its exit. Nothing happens when nothing runs.
+    /// error, or its exit. Nothing happens when nothing runs; but psql is cut off either way, and
+    /// what it left is ended at the end of the run.
     pub fn stop(&self) {
-        // A conversation that has failed has stopped everything already.
-        let _ = self.conversation.command(self.channel, &Command::Stop);
+        match &self.0 {
+            Stopping::Channel(conversation, channel) => {
+                // A conversation that has failed has stopped everything already.
+                let _ = conversation.command(*channel, &Command::Stop);
+            }
+            Stopping::Stream(control) => control.abort(),
+        }
     }
 }
 
@@ -85,8 +100,8 @@ impl<'o> ServerSession<'o> {
             })?;
             match channel.reply().context(stage())? {
                 Reply::Connected { backend_pid, parameters } => {
-                    let database = database.to_owned();
-                    return Ok(Self { channel, observer, database, backend_pid, parameters });
+                    let holder = Holder::Mover { channel, backend_pid, parameters };
+                    return Ok(Self { holder, observer, database: database.to_owned() });
                 }
                 Reply::Failed(failure)
                     if failure.code == TOO_MANY_CONNECTIONS && since.elapsed() < UNTIL_GONE =>
@@ -101,14 +116,23 @@ impl<'o> ServerSession<'o> {
         }
     }
 
-    /// A setting as the server reported it when the session began: `server_version` ...
+    pub(super) fn plain(session: PlainSession<'o>, observer: &'o dyn Observer, database: &str) -> Self {
+        Self { holder: Holder::Psql(Box::new(session)), observer, database: database.to_owned() }
+    }
+
+    /// A setting as the server reported it to the mover when the session began:
+    /// `server_version` ...
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        let Holder::Mover { parameters, .. } = &self.holder else { return None };
+        parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The server's process id of this session.
     pub fn backend_pid(&self) -> u32 {
-        self.backend_pid
+        match &self.holder {
+            Holder::Mover { backend_pid, .. } => *backend_pid,
+            Holder::Psql(session) => session.backend_pid(),
+        }
     }
 
     /// The database of this session.
@@ -133,10 +157,14 @@ impl<'o> ServerSession<'o> {
     ///
     /// As [`ServerSession::query`].
     pub fn query_secret(&mut self, sql: &str) -> Result<Rows, ServerError> {
-        self.channel.command(&Command::Query { sql: sql.to_owned() })?;
+        let channel = match &mut self.holder {
+            Holder::Mover { channel, .. } => channel,
+            Holder::Psql(session) => return session.query(sql),
+        };
+        channel.command(&Command::Query { sql: sql.to_owned() })?;
         let mut result = Rows::default();
         loop {
-            match self.channel.reply().context(format!("query the database `{}`", self.database))? {
+            match channel.reply().context(format!("query the database `{}`", self.database))? {
                 Reply::Rows { columns, rows } if rows.is_empty() => {
                     result.columns = columns;
                     result.rows.clear();
@@ -147,7 +175,7 @@ impl<'o> ServerSession<'o> {
                     return Ok(result);
                 }
                 Reply::Failed(failure) => return Err(failure.into()),
-                other => return Err(self.channel.out_of_order(&other).into()),
+                other => return Err(channel.out_of_order(&other).into()),
             }
         }
     }
@@ -168,7 +196,12 @@ impl<'o> ServerSession<'o> {
         each: &mut dyn FnMut(Piece) -> Result<()>,
     ) -> Result<CopiedOut, ServerError> {
         self.tell(sql);
-        copy::out(&self.channel, &Command::CopyOut { sql: sql.to_owned(), sizes, use_known }, each)
+        match &mut self.holder {
+            Holder::Mover { channel, .. } => {
+                copy::out(channel, &Command::CopyOut { sql: sql.to_owned(), sizes, use_known }, each)
+            }
+            Holder::Psql(session) => session.copy_out(sql, sizes, use_known, each),
+        }
     }
 
     /// Reads one large object whole, as [`ServerSession::copy_out`] does with a table. The
@@ -184,11 +217,16 @@ impl<'o> ServerSession<'o> {
         use_known: bool,
         each: &mut dyn FnMut(Piece) -> Result<()>,
     ) -> Result<CopiedOut, ServerError> {
-        copy::out(&self.channel, &Command::LargeObjectOut { oid, sizes, use_known }, each)
+        match &mut self.holder {
+            Holder::Mover { channel, .. } => {
+                copy::out(channel, &Command::LargeObjectOut { oid, sizes, use_known }, each)
+            }
+            Holder::Psql(session) => session.large_object_out(oid, sizes, use_known, each),
+        }
     }
 
     /// Runs one `COPY ... FROM STDIN` with the content of the blobs that `blobs` gives until
-    /// `None`. Neither begins nor ends a transaction.
+    /// `None`, `bytes` in all. Neither begins nor ends a transaction.
     ///
     /// # Errors
     ///
@@ -197,10 +235,16 @@ impl<'o> ServerSession<'o> {
     pub fn copy_in(
         &mut self,
         sql: &str,
+        bytes: u64,
         blobs: &mut dyn FnMut() -> Result<Option<Blob>>,
     ) -> Result<CopiedIn, ServerError> {
         self.tell(sql);
-        copy::into(&self.channel, &Command::CopyIn { sql: sql.to_owned() }, blobs)
+        match &mut self.holder {
+            Holder::Mover { channel, .. } => {
+                copy::into(channel, &Command::CopyIn { sql: sql.to_owned() }, blobs)
+            }
+            Holder::Psql(session) => session.copy_in(sql, bytes, blobs),
+        }
     }
 
     /// Writes a large object that exists and is empty; must stand inside a transaction.
@@ -213,12 +257,18 @@ impl<'o> ServerSession<'o> {
         oid: u32,
         blobs: &mut dyn FnMut() -> Result<Option<Blob>>,
     ) -> Result<CopiedIn, ServerError> {
-        copy::into(&self.channel, &Command::LargeObjectIn { oid }, blobs)
+        match &mut self.holder {
+            Holder::Mover { channel, .. } => copy::into(channel, &Command::LargeObjectIn { oid }, blobs),
+            Holder::Psql(session) => session.large_object_in(oid, blobs),
+        }
     }
 
     /// Stops what this session does, from another thread.
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle::of(&self.channel)
+        match &self.holder {
+            Holder::Mover { channel, .. } => StopHandle::of(channel),
+            Holder::Psql(session) => StopHandle(Stopping::Stream(session.control())),
+        }
     }
 
     /// Ends the session and waits until it is gone.
@@ -227,7 +277,10 @@ impl<'o> ServerSession<'o> {
     ///
     /// When the stream to the mover has failed.
     pub fn close(self) -> Result<()> {
-        self.channel.close()
+        match self.holder {
+            Holder::Mover { channel, .. } => channel.close(),
+            Holder::Psql(session) => session.close(),
+        }
     }
 
     fn tell(&self, sql: &str) {

@@ -3,6 +3,7 @@
 use super::{
     channel::{Arrived, Channel},
     conversation::Conversation,
+    plain::{PlainHands, PlainRun},
     server_error::ServerError,
     session::StopHandle,
 };
@@ -26,15 +27,18 @@ pub struct Exit {
 
 /// A program that runs in the container, its standard output as a stream. Dropping it asks the
 /// program to end, without waiting.
-pub struct ToolRun {
-    channel: Channel,
-    program: String,
-    received: u64,
-    exit: Option<Exit>,
+pub struct ToolRun<'o> {
+    runner: Runner<'o>,
     rest: io::Cursor<Vec<u8>>,
 }
 
-impl ToolRun {
+/// Who runs it.
+enum Runner<'o> {
+    Mover(Box<MoverRun>),
+    Shell(Box<PlainRun<'o>>),
+}
+
+impl<'o> ToolRun<'o> {
     pub(super) fn start(
         conversation: &Arc<Conversation>,
         program: &str,
@@ -51,8 +55,12 @@ impl ToolRun {
             application_name,
             settings: settings.to_vec(),
         })?;
-        let rest = io::Cursor::default();
-        Ok(Self { channel, program: program.to_owned(), received: 0, exit: None, rest })
+        let run = MoverRun { channel, program: program.to_owned(), received: 0, exit: None };
+        Ok(Self { runner: Runner::Mover(Box::new(run)), rest: io::Cursor::default() })
+    }
+
+    pub(super) fn plain(run: PlainRun<'o>) -> Self {
+        Self { runner: Runner::Shell(Box::new(run)), rest: io::Cursor::default() }
     }
 
     /// The next bytes of its output, as they come; `None` once it has ended, and only if all
@@ -60,9 +68,46 @@ impl ToolRun {
     ///
     /// # Errors
     ///
-    /// When the program could not be run, or the stream to the mover has failed. How the
+    /// When the program could not be run, or the stream from the container has failed. How the
     /// program ended is for [`ToolRun::wait`] to tell.
     pub fn read(&mut self) -> Result<Option<Vec<u8>>> {
+        match &mut self.runner {
+            Runner::Mover(run) => run.read(),
+            Runner::Shell(run) => run.read(),
+        }
+    }
+
+    /// Asks the program to end (SIGTERM, or by ending its session).
+    pub fn stop(&self) {
+        match &self.runner {
+            Runner::Mover(run) => StopHandle::of(&run.channel).stop(),
+            Runner::Shell(run) => run.stop(),
+        }
+    }
+
+    /// Waits for its end; output that was not read is let go.
+    ///
+    /// # Errors
+    ///
+    /// As [`ToolRun::read`].
+    pub fn wait(self) -> Result<Exit> {
+        match self.runner {
+            Runner::Mover(run) => run.wait(),
+            Runner::Shell(run) => run.wait(),
+        }
+    }
+}
+
+/// A program that the mover runs.
+struct MoverRun {
+    channel: Channel,
+    program: String,
+    received: u64,
+    exit: Option<Exit>,
+}
+
+impl MoverRun {
+    fn read(&mut self) -> Result<Option<Vec<u8>>> {
         if self.exit.is_some() {
             return Ok(None);
         }
@@ -89,22 +134,7 @@ impl ToolRun {
         }
     }
 
-    /// Asks the program to end (SIGTERM).
-    pub fn stop(&self) {
-        self.stop_handle().stop();
-    }
-
-    /// Stops the program from another thread.
-    pub fn stop_handle(&self) -> StopHandle {
-        StopHandle::of(&self.channel)
-    }
-
-    /// Waits for its end; output that was not read is let go.
-    ///
-    /// # Errors
-    ///
-    /// As [`ToolRun::read`].
-    pub fn wait(mut self) -> Result<Exit> {
+    fn wait(mut self) -> Result<Exit> {
         loop {
             if let Some(exit) = self.exit.take() {
                 self.channel.close()?;
@@ -115,7 +145,7 @@ impl ToolRun {
     }
 }
 
-impl Read for ToolRun {
+impl Read for ToolRun<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let length = self.rest.read(buffer)?;
@@ -130,12 +160,20 @@ impl Read for ToolRun {
     }
 }
 
-/// A file in the container's memory, for a program's argument. It is gone when dropped.
-pub struct MemoryFile {
-    channel: Channel,
+/// A file for a program's argument, in the container's memory, or on this side to become the
+/// program's standard input. It is gone when dropped.
+pub struct MemoryFile<'o>(Place<'o>);
+
+enum Place<'o> {
+    Container(Channel),
+    Here(Arc<PlainHands<'o>>, u32),
 }
 
-impl MemoryFile {
+impl<'o> MemoryFile<'o> {
+    pub(super) fn plain(hands: &Arc<PlainHands<'o>>, bytes: &[u8]) -> Self {
+        Self(Place::Here(Arc::clone(hands), hands.keep(bytes)))
+    }
+
     pub(super) fn make(conversation: &Arc<Conversation>, bytes: &[u8]) -> Result<Self> {
         let channel = Channel::open(conversation, conversation.new_number());
         channel.command(&Command::File)?;
@@ -148,7 +186,9 @@ impl MemoryFile {
         }
         channel.command(&Command::End)?;
         match channel.reply().context("make a file in the container's memory")? {
-            Reply::FileReady { bytes: there } if there == bytes.len() as u64 => Ok(Self { channel }),
+            Reply::FileReady { bytes: there } if there == bytes.len() as u64 => {
+                Ok(Self(Place::Container(channel)))
+            }
             Reply::FileReady { bytes: there } => {
                 Err(Error::failed("file in the container's memory is not whole")
                     .caused_by(format!("{} bytes were sent, and {there} arrived", bytes.len())))
@@ -162,6 +202,17 @@ impl MemoryFile {
 
     /// The argument by which a program finds it.
     pub fn argument(&self) -> Argument {
-        Argument::File(self.channel.number())
+        Argument::File(match &self.0 {
+            Place::Container(channel) => channel.number(),
+            Place::Here(_, number) => *number,
+        })
+    }
+}
+
+impl Drop for MemoryFile<'_> {
+    fn drop(&mut self) {
+        if let Place::Here(hands, number) = &self.0 {
+            hands.forget(*number);
+        }
     }
 }

@@ -11,12 +11,13 @@ use super::{
 use crate::{
     catalog::{
         self,
-        manifest::{DatabaseRecord, Globals, Manifest, SCHEMA, ServerRecord, TargetRecord},
+        manifest::{DatabaseRecord, Globals, Manifest, ReadBy, SCHEMA, ServerRecord, TargetRecord},
     },
     entry::{Blob, ChunkId},
     error::{Context as _, Error, Kind, Result},
     event::Event,
     method::logical::{Previous, ReadDatabase, ReadRequest, Store, read_database, run_to_end},
+    mover::{PlaceOptions, Way},
     postgres::{DatabaseInfo, PG_DUMP, PG_DUMPALL, globals_script, tables},
     repository::{NewSnapshot, Repository, StoredFile, Writer},
     target::Target,
@@ -42,8 +43,8 @@ pub struct CreateRequest {
     pub jobs: Option<u32>,
     /// How long to wait for a table that somebody has locked; 10 s by default.
     pub lock_timeout: Option<Duration>,
-    /// The folder in the target for the mover, instead of the first that will do.
-    pub mover_folder: Option<String>,
+    /// Whether there is to be a mover in the target, and where.
+    pub mover: PlaceOptions,
 }
 
 /// A backup that is complete and recorded. Sizes are in bytes.
@@ -132,18 +133,22 @@ struct Gathered {
 
 impl Creation<'_, '_> {
     fn run(&self, writer: Writer) -> Result<CreateOutcome> {
-        let folder = self.request.mover_folder.as_deref();
-        let reached = reach(self.at, self.target, folder)?;
+        let mover = &self.request.mover;
+        let reached = reach(self.at, self.target, mover)?;
         let gathered = match self.gather(&reached, &writer) {
             Ok(gathered) => gathered,
             Err(error) => {
-                end_run(self.at, self.target, folder, reached);
+                end_run(self.at, self.target, mover, reached);
                 self.at.cancel.check()?;
                 return Err(error);
             }
         };
         let sent = reached.mover.received();
-        let server = reached.server.record();
+        let mut server = reached.server.record();
+        server.read_by = match reached.mover.way() {
+            Way::Mover => ReadBy::Mover,
+            Way::Plain => ReadBy::Plain,
+        };
         // The mover's own count of all it sent must be what arrived, or nothing is recorded.
         reached.mover.finish()?;
         self.at.cancel.check()?;

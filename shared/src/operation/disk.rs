@@ -7,7 +7,7 @@
 use super::{Obstacle, RestorePlan, server::Reached};
 use crate::{
     error::{Error, Result},
-    mover::{Mover, ServerSession},
+    mover::ServerSession,
     postgres::recycled_wal,
 };
 use std::{
@@ -22,8 +22,9 @@ const LOG: &str = "pg_wal";
 /// What a restore leaves free, so that the server can go on writing: three segments of its log.
 const RESERVE: u64 = 48 << 20;
 
-/// Time between two looks at what is free.
+/// Time between two looks at what is free; without a mover a look is an exec.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+const BETWEEN_LOOKS_BY_EXEC: Duration = Duration::from_secs(5);
 
 /// A standby writes no log of its own, and a restore into one is refused anyway.
 pub(super) fn plan(
@@ -77,38 +78,36 @@ fn too_little(free: u64, needed: u64, what: &str) -> Obstacle {
 pub(super) fn guarded<T>(reached: &Reached<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let Some(folder) = &reached.server.data_directory else { return work() };
     let folders = [folder.clone(), format!("{folder}/{LOG}")];
+    let pause = if reached.mover.is_beside() { BETWEEN_LOOKS } else { BETWEEN_LOOKS_BY_EXEC };
     thread::scope(|scope| {
         let (done, is_done) = channel::<()>();
-        scope.spawn(move || {
-            while is_done.recv_timeout(BETWEEN_LOOKS) == Err(RecvTimeoutError::Timeout) {
-                if !has_room(&reached.mover, &folders) {
-                    return;
+        let watch = scope.spawn(move || {
+            while is_done.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                // A mover that does not answer has failed all others too.
+                let Ok(found) = reached.mover.space(&folders) else { return None };
+                let least = found.iter().flatten().map(|space| space.free).min();
+                if let Some(least) = least.filter(|least| *least < RESERVE / 2) {
+                    let error = nearly_full(least);
+                    reached.mover.abandon(error.clone());
+                    return Some(error);
                 }
             }
+            None
         });
         let result = work();
         drop(done);
-        result
+        match watch.join() {
+            Ok(Some(error)) => result.map_err(|_| error),
+            _ => result,
+        }
     })
 }
 
-/// Ends the run if less than half of the reserve is left, and so a segment of the log or two.
-fn has_room(mover: &Mover<'_>, folders: &[String]) -> bool {
-    // A mover that does not answer has failed all others too.
-    let Ok(found) = mover.space(folders) else { return false };
-    let Some(least) = found.iter().flatten().map(|space| space.free).min() else { return true };
-    if least >= RESERVE / 2 {
-        return true;
-    }
-    mover.abandon(
-        Error::failed("disk of the server is nearly full")
-            .caused_by(format!(
-                "{} MB are left, and a server that cannot write its log stops",
-                least / 1_000_000
-            ))
-            .hint("make room in the container, then restore again"),
-    );
-    false
+/// Less than half of the reserve is left, and so a segment of the log or two.
+fn nearly_full(left: u64) -> Error {
+    Error::failed("disk of the server is nearly full")
+        .caused_by(format!("{} MB are left, and a server that cannot write its log stops", left / 1_000_000))
+        .hint("make room in the container, then restore again")
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     event::Event,
     method::logical::{LoadRequest, Loaded, Stored as _, load_database},
-    mover::ServerSession,
+    mover::{PlaceOptions, ServerSession},
     postgres::{
         Admission, BEGIN, COMMIT, DatabaseInfo, GlobalsPlan, Mark, MarkKind, Query,
         archive::read_directory_toc, create_database, swap,
@@ -48,8 +48,8 @@ pub struct RestoreRequest {
     pub disconnect: bool,
     /// Drop what was replaced, at the end.
     pub discard_old: bool,
-    /// The folder in the target for the mover, instead of the first that will do.
-    pub mover_folder: Option<String>,
+    /// Whether there is to be a mover in the target, and where.
+    pub mover: PlaceOptions,
 }
 
 /// What a restore did. Sizes are in bytes.
@@ -137,7 +137,7 @@ impl<'a> Restore<'a> {
             })
             .collect::<Result<Vec<_>>>()?;
 
-        let reached = reach(at, target, request.mover_folder.as_deref())?;
+        let reached = reach(at, target, &request.mover)?;
         let mut session = reached.maintenance()?;
         let state = reached.state(&mut session)?;
         let chosen = restore_prepare::place(&reached, &state, request, chosen);
@@ -368,7 +368,7 @@ impl<'a> Restore<'a> {
     /// Takes back what a restore that failed has made; tells in what state the server is.
     fn take_back(self, made: &Made) -> Vec<String> {
         if made.is_nothing() {
-            end_run(&self.at, &self.target, self.request.mover_folder.as_deref(), self.reached);
+            end_run(&self.at, &self.target, &self.request.mover, self.reached);
             return vec![taking_back::serving(made).to_owned()];
         }
         self.step("take back what was made".to_owned());
@@ -382,8 +382,8 @@ impl<'a> Restore<'a> {
         // The first mover may be the one that failed; a fresh one does not share its trouble. What
         // the first one says does not matter: what it leaves is looked for.
         let _ = self.reached.mover.finish();
-        let folder = self.request.mover_folder.as_deref();
-        taking_back::take_back(&self.at, &self.target, folder, &run, &names, made)
+        let mover = &self.request.mover;
+        taking_back::take_back(&self.at, &self.target, mover, &run, &names, made)
     }
 
     fn record(&self, one: &Placed) -> Result<&DatabaseRecord> {

@@ -20,22 +20,17 @@ pub(super) struct Reached<'a> {
 }
 
 /// Starts the mover in a target and finds the server there.
-pub(super) fn reach<'a>(
-    at: &Surroundings<'a>,
-    target: &Target,
-    mover_folder: Option<&str>,
-) -> Result<Reached<'a>> {
-    reach_until(at, target, mover_folder, at.cancel)
+pub(super) fn reach<'a>(at: &Surroundings<'a>, target: &Target, mover: &PlaceOptions) -> Result<Reached<'a>> {
+    reach_until(at, target, mover, at.cancel)
 }
 
 fn reach_until<'a>(
     at: &Surroundings<'a>,
     target: &Target,
-    mover_folder: Option<&str>,
+    mover: &PlaceOptions,
     cancel: &Cancel,
 ) -> Result<Reached<'a>> {
-    let options = PlaceOptions { folder: mover_folder.map(Into::into), ..PlaceOptions::default() };
-    let mover = Mover::start(at.runtime, target, &options, at.observer, cancel)?;
+    let mover = Mover::start(at.runtime, target, mover, at.observer, cancel)?;
     let server = probe(&mover, &ProbeOptions::default())
         .context(format!("reach the PostgreSQL server in `{}`", target.name))?;
     let environment = mover.environment()?;
@@ -89,19 +84,14 @@ const BETWEEN_ROUNDS: Duration = Duration::from_millis(100);
 
 /// Ends a run that failed. A mover that still answers ends what it began by itself; otherwise
 /// a second one ends what was left.
-pub(super) fn end_run(
-    at: &Surroundings<'_>,
-    target: &Target,
-    mover_folder: Option<&str>,
-    reached: Reached<'_>,
-) {
+pub(super) fn end_run(at: &Surroundings<'_>, target: &Target, mover: &PlaceOptions, reached: Reached<'_>) {
     let run = reached.mover.run_id().to_owned();
     if reached.mover.finish().is_ok() {
         return;
     }
     let ended = || -> Result<()> {
         // The user's wish to stop must not stop the cleaning up.
-        let reached = reach_until(at, target, mover_folder, &Cancel::default())?;
+        let reached = reach_until(at, target, mover, &Cancel::default())?;
         let mut session = reached.maintenance()?;
         end_rest_of(&reached, &mut session, &run)?;
         session.close()?;
@@ -136,9 +126,9 @@ pub(super) fn end_rest_of(reached: &Reached<'_>, session: &mut ServerSession<'_>
 pub(super) fn reach_again<'a>(
     at: &Surroundings<'a>,
     target: &Target,
-    mover_folder: Option<&str>,
+    mover: &PlaceOptions,
 ) -> Result<Reached<'a>> {
-    reach_until(at, target, mover_folder, &Cancel::default())
+    reach_until(at, target, mover, &Cancel::default())
 }
 
 /// A database to connect to while `avoided` ones are renamed or dropped.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     error::Result,
+    mover::PlaceOptions,
     postgres::{DatabaseInfo, Query, swap},
     target::Target,
 };
@@ -41,12 +42,12 @@ pub(super) struct SwapNames {
 pub(super) fn take_back(
     at: &Surroundings<'_>,
     target: &Target,
-    mover_folder: Option<&str>,
+    mover: &PlaceOptions,
     run: &str,
     names: &[SwapNames],
     made: &Made,
 ) -> Vec<String> {
-    match clean(at, target, mover_folder, run, names, made) {
+    match clean(at, target, mover, run, names, made) {
         Ok(swapped_in) if swapped_in.is_empty() => vec![serving(made).to_owned()],
         Ok(swapped_in) => vec![format!(
             "swapped in all the same, though the answer was lost: {}; `pgbackup undo` swaps back",
@@ -110,12 +111,12 @@ pub(super) fn serving(made: &Made) -> &'static str {
 fn clean(
     at: &Surroundings<'_>,
     target: &Target,
-    mover_folder: Option<&str>,
+    mover: &PlaceOptions,
     run: &str,
     names: &[SwapNames],
     made: &Made,
 ) -> Result<Vec<String>> {
-    let reached = reach_again(at, target, mover_folder)?;
+    let reached = reach_again(at, target, mover)?;
     let mut session = reached.maintenance()?;
     end_rest_of(&reached, &mut session, run)?;
     let databases = reached.state(&mut session)?.databases;

@@ -4,6 +4,7 @@ use super::{Surroundings, kept::kept, server::reach};
 use crate::{
     error::{Error, Result},
     event::Event,
+    mover::PlaceOptions,
     postgres::databases,
     target::{Selection, Target, select},
 };
@@ -62,18 +63,14 @@ pub struct KeptDatabase {
 /// # Errors
 ///
 /// When the platform cannot be asked. A server that cannot be asked is no error here.
-pub fn targets(
-    at: &Surroundings<'_>,
-    selection: &Selection,
-    mover_folder: Option<&str>,
-) -> Result<TargetsOutcome> {
+pub fn targets(at: &Surroundings<'_>, selection: &Selection, mover: &PlaceOptions) -> Result<TargetsOutcome> {
     let places = select(&at.runtime.targets()?, selection)?;
     let with_server = at.runtime.runs_postgres(&places)?;
     let mut outcome = TargetsOutcome::default();
     for target in places.into_iter().zip(with_server).filter_map(|(place, has)| has.then_some(place)) {
         at.cancel.check()?;
         at.observer.event(&Event::Step { what: format!("ask the server in `{}`", target.name) });
-        match ask(at, &target, mover_folder) {
+        match ask(at, &target, mover) {
             Ok(server) => outcome.servers.push(server),
             Err(error) if at.cancel.is_cancelled() => return Err(error),
             Err(error) => {
@@ -85,8 +82,8 @@ pub fn targets(
     Ok(outcome)
 }
 
-fn ask(at: &Surroundings<'_>, target: &Target, mover_folder: Option<&str>) -> Result<ServerListing> {
-    let reached = reach(at, target, mover_folder)?;
+fn ask(at: &Surroundings<'_>, target: &Target, mover: &PlaceOptions) -> Result<ServerListing> {
+    let reached = reach(at, target, mover)?;
     let mut session = reached.maintenance()?;
     let found = databases(&mut session, reached.server.version())?;
     session.close()?;

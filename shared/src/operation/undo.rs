@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{Context as _, Error, Kind, Result},
     event::Event,
-    mover::ServerSession,
+    mover::{PlaceOptions, ServerSession},
     postgres::{DatabaseInfo, Mark, MarkKind, databases, swap},
     target::Target,
 };
@@ -28,8 +28,8 @@ pub struct UndoRequest {
     pub discard: bool,
     /// End the sessions of what is swapped away.
     pub disconnect: bool,
-    /// The folder in the target for the mover, instead of the first that will do.
-    pub mover_folder: Option<String>,
+    /// Whether there is to be a mover in the target, and where.
+    pub mover: PlaceOptions,
 }
 
 /// What an undo would do.
@@ -101,7 +101,7 @@ impl<'a> Undo<'a> {
     ///
     /// When the server cannot be read, or keeps nothing of what is asked for.
     pub fn prepare(at: &Surroundings<'a>, target: &Target, request: &UndoRequest) -> Result<Self> {
-        let reached = reach(at, target, request.mover_folder.as_deref())?;
+        let reached = reach(at, target, &request.mover)?;
         let mut session = reached.maintenance()?;
         let databases = databases(&mut session, reached.server.version())?;
         let activity = Activity::read(&mut session)?;

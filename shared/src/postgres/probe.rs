@@ -82,6 +82,7 @@ impl Server {
             user: self.endpoint.user.clone(),
             superuser: self.superuser,
             settings: self.settings.clone(),
+            ..ServerRecord::default()
         }
     }
 }

@@ -46,9 +46,6 @@ pub fn restore_arguments(section: RestoreSection, database: &str, jobs: u32) -> 
     arguments
 }
 
-/// The argument before the file that says which entries to restore.
-pub const USE_LIST: &str = "--use-list";
-
 /// Settings of a loading session beside [`super::tables::session_settings`]: pg_restore's own,
 /// no wait for the disk at each commit (the swap's commit waits for all of them), and no event
 /// triggers, which are the restored database's, for its users.

@@ -109,8 +109,9 @@ pub fn end_sessions(session: &mut dyn Query, databases: &[&str]) -> Result<u64> 
 pub fn end_sessions_of_run(session: &mut dyn Query, run: &str) -> Result<u64> {
     let answer = session.query(&format!(
         "SELECT count(pg_catalog.pg_terminate_backend(pid)) AS ended FROM pg_catalog.pg_stat_activity \
-         WHERE application_name = {} AND pid <> pg_catalog.pg_backend_pid()",
-        literal(&format!("pgbackup/{run}"))
+         WHERE pg_catalog.split_part(application_name, '/', 1) = 'pgbackup' \
+         AND pg_catalog.split_part(application_name, '/', 2) = {} AND pid <> pg_catalog.pg_backend_pid()",
+        literal(run)
     ))?;
     answer.only()?.number("ended")
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     catalog::{
         Backup,
-        manifest::{DatabaseRecord, Manifest},
+        manifest::{DatabaseRecord, Manifest, ReadBy},
     },
     operation::{DeleteOutcome, DeletePlan, InspectOutcome},
 };
@@ -87,6 +87,10 @@ pub fn inspected(outcome: &InspectOutcome) -> String {
     };
     let kind = if manifest.whole_server { "whole server" } else { "databases by name" };
     let hashes = if manifest.globals.with_passwords { "" } else { ", without password hashes" };
+    let read_by = match manifest.server.read_by {
+        ReadBy::Mover => "the mover",
+        ReadBy::Plain => "the server's own tools",
+    };
     let mut text = fields(&[
         ("Name", manifest.name.clone()),
         ("Id", backup.id.as_str().to_owned()),
@@ -94,6 +98,7 @@ pub fn inspected(outcome: &InspectOutcome) -> String {
         ("Finished", moment(&manifest.finished)),
         ("From", format!("{} ({}){service}", manifest.target.name, manifest.target.image)),
         ("PostgreSQL", manifest.server.version.clone()),
+        ("Read by", read_by.into()),
         ("What", format!("{kind}, {}", plural(manifest.databases.len() as u64, "database"))),
         ("Roles", format!("{}{hashes}", manifest.globals.roles.len())),
         ("Size", size(backup.record.total_bytes)),

@@ -104,7 +104,7 @@ pub(in crate::cli) fn run(arguments: &CreateArgs, caller: &Caller<'_>) -> Result
         databases: arguments.databases.clone(),
         jobs: arguments.jobs,
         lock_timeout: arguments.lock_timeout.map(SignedDuration::unsigned_abs),
-        mover_folder: arguments.mover.mover_dir.clone(),
+        mover: arguments.mover.options(),
     };
     let surroundings = caller.surroundings(runtime.as_ref());
     let mut several = Several::new("create", targets.len());

@@ -1,7 +1,10 @@
 //! Which container is meant: options shared by the commands that work on a server.
 
-use crate::target::Selection;
-use clap::Args;
+use crate::{
+    mover::{MoverUse, PlaceOptions},
+    target::Selection,
+};
+use clap::{Args, ValueEnum};
 
 /// What the command line says about the container.
 #[derive(Args, Clone, Debug, Default)]
@@ -32,17 +35,46 @@ impl Attributes {
     }
 }
 
-/// Where the mover is put.
+/// Whether there is a mover, and where it is put.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "In the container")]
 pub(in crate::cli) struct MoverPlace {
+    /// Whether a small program is put next to the data while the command runs
+    ///
+    /// With `never` all goes through sh, psql and the server's own tools, which is slower: for
+    /// places where nothing may be run that is not part of the image. With `auto` that is the
+    /// way where the mover cannot be placed or started; `-v` says why.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub mover: MoverWhen,
+
     /// The folder in the container that the mover is written to
     ///
     /// The mover is a small program that runs next to the data and is gone when the command
     /// ends. Without this option the first folder that can hold and run a program is taken:
     /// /tmp, /var/tmp, the server's socket folder, the folder above its data, /dev/shm, HOME.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "mover")]
     pub mover_dir: Option<String>,
+}
+
+/// When the mover is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum MoverWhen {
+    /// Where it can be placed and started
+    #[default]
+    Auto,
+    /// Never
+    Never,
+}
+
+impl MoverPlace {
+    /// What was said, as the verbs take it.
+    pub fn options(&self) -> PlaceOptions {
+        let mover = match self.mover {
+            MoverWhen::Auto => MoverUse::Auto,
+            MoverWhen::Never => MoverUse::Never,
+        };
+        PlaceOptions { mover, folder: self.mover_dir.clone(), ..PlaceOptions::default() }
+    }
 }
 
 /// Reads `label=key` and `label=key=value`.

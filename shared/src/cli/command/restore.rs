@@ -93,7 +93,7 @@ pub(in crate::cli) fn run(arguments: &RestoreArgs, caller: &Caller<'_>) -> Resul
         jobs: arguments.jobs,
         disconnect: arguments.disconnect,
         discard_old: arguments.discard_old,
-        mover_folder: arguments.mover.mover_dir.clone(),
+        mover: arguments.mover.options(),
     };
     let surroundings = caller.surroundings(runtime.as_ref());
     let restore = Restore::prepare(&surroundings, &repository, &target, &request)?;

@@ -40,7 +40,7 @@ pub(in crate::cli) fn run(arguments: &TargetsArgs, caller: &Caller<'_>) -> Resul
     let runtime = caller.runtime()?;
     let surroundings = caller.surroundings(runtime.as_ref());
     let selection = arguments.attributes.selection(None);
-    let outcome = targets(&surroundings, &selection, arguments.mover.mover_dir.as_deref())?;
+    let outcome = targets(&surroundings, &selection, &arguments.mover.options())?;
     for (_, error) in &outcome.unreachable {
         caller.tell(error);
     }

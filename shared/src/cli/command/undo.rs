@@ -72,7 +72,7 @@ pub(in crate::cli) fn run(arguments: &UndoArgs, caller: &Caller<'_>) -> Result<(
         databases: arguments.databases.clone(),
         discard: arguments.discard,
         disconnect: arguments.disconnect,
-        mover_folder: arguments.mover.mover_dir.clone(),
+        mover: arguments.mover.options(),
     };
     let undo = Undo::prepare(&surroundings, &target, &request)?;
     let plan = undo.plan();
@@ -103,7 +103,7 @@ fn server(
     if servers.len() == 1 {
         return Ok(servers.swap_remove(0));
     }
-    let outcome = targets(surroundings, selection, arguments.mover.mover_dir.as_deref())?;
+    let outcome = targets(surroundings, selection, &arguments.mover.options())?;
     let asked = outcome.servers.len() + outcome.unreachable.len();
     for (_, error) in &outcome.unreachable {
         caller.tell(error);

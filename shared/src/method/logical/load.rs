@@ -14,11 +14,11 @@ use crate::{
     catalog::manifest::DatabaseRecord,
     error::{Context as _, Error, Kind, Result},
     event::{Event, Observer},
-    mover::{MemoryFile, Mover, ServerSession},
+    mover::{MemoryFile, Mover, ServerSession, Way},
     postgres::{
         PG_RESTORE, ROLLBACK, Server,
         archive::{Contents, TocEntry, read_directory_toc},
-        restore_sql::{self, RestoreSection, USE_LIST},
+        restore_sql::{self, RestoreSection},
         tables,
     },
 };
@@ -100,18 +100,23 @@ pub fn load_database(request: &LoadRequest<'_, '_>) -> Result<Loaded> {
     let archive = request.mover.file(&contents.contents_only_archive(&bytes_of))?;
 
     progress.step(format!("make the schema of `{}`", request.name));
-    restore_section(request, RestoreSection::PreData, 1, None, &archive)?;
+    restore_section(request, RestoreSection::PreData, 1, &archive)?;
 
     // Before the data: from 17 on this is what makes the large objects, which are still empty.
-    let list = contents.list_without_data();
-    let list = request.mover.file(list.as_bytes())?;
+    let without_data = request.mover.file(&contents.archive_without_data())?;
     progress.step(format!("set the sequences of `{}`", request.name));
-    restore_section(request, RestoreSection::Data, 1, Some(&list), &archive)?;
+    restore_section(request, RestoreSection::Data, 1, &without_data)?;
+    drop(without_data);
 
     load_all(request, &progress, loads, contents.encoding()?)?;
 
     progress.step(format!("build indexes and constraints of `{}`", request.name));
-    restore_section(request, RestoreSection::PostData, request.jobs, None, &archive)?;
+    let jobs = match request.mover.way() {
+        Way::Mover => request.jobs,
+        // The archive comes on standard input, where several processes cannot read it.
+        Way::Plain => 1,
+    };
+    restore_section(request, RestoreSection::PostData, jobs, &archive)?;
 
     progress.step(format!("analyze `{}`", request.name));
     analyze_finished(request)?;
@@ -157,18 +162,13 @@ fn restore_section(
     request: &LoadRequest<'_, '_>,
     section: RestoreSection,
     jobs: u32,
-    list: Option<&MemoryFile>,
-    archive: &MemoryFile,
+    archive: &MemoryFile<'_>,
 ) -> Result<()> {
     request.cancel.check()?;
     let mut arguments: Vec<Argument> = restore_sql::restore_arguments(section, request.database, jobs)
         .into_iter()
         .map(Argument::Text)
         .collect();
-    if let Some(list) = list {
-        arguments.push(Argument::Text(USE_LIST.into()));
-        arguments.push(list.argument());
-    }
     arguments.push(archive.argument());
     let mut settings: Vec<_> = restore_sql::restore_settings(request.server.version()).into_iter().collect();
     settings.extend(restore_sql::index_settings(request.index_memory));

@@ -14,7 +14,6 @@
 mod contents;
 mod large_objects;
 mod read;
-mod restore_list;
 mod sequence;
 mod text;
 mod write;

@@ -16,7 +16,8 @@ impl Contents {
     /// `file_of` names the file of an entry's data, relative to the folder; none for an entry
     /// without data.
     pub fn directory_toc(&self, file_of: &dyn Fn(&TocEntry) -> Option<String>) -> Vec<u8> {
-        self.write(Format::Directory, &|entry| {
+        let all: Vec<&TocEntry> = self.entries.iter().collect();
+        self.write(Format::Directory, &all, &|entry| {
             Extra::File(Some(Text(file_of(entry).unwrap_or_default().into_bytes())))
         })
     }
@@ -24,8 +25,7 @@ impl Contents {
     /// Gives a custom-format archive with these entries and no data at all, from which
     /// `pg_restore --section=pre-data` and `--section=post-data` work, also with `-j`.
     ///
-    /// Entries of data keep their mark, so `pg_restore -l` lists them; whoever restores the data
-    /// section from it leaves them out by a list ([`Contents::restore_list`]).
+    /// Entries of data keep their mark, so `pg_restore -l` lists them.
     ///
     /// Each `INDEX ATTACH` depends on the one before it: pg_restore with several jobs runs them
     /// side by side otherwise, and of two at neighbouring levels of a partitioned table neither
@@ -41,7 +41,8 @@ impl Contents {
         for entry in chained.entries.iter_mut().filter(|entry| entry.is("INDEX ATTACH")) {
             entry.dependencies.extend(before.replace(entry.dump_id));
         }
-        chained.write(Format::Custom, &|entry| {
+        let all: Vec<&TocEntry> = chained.entries.iter().collect();
+        chained.write(Format::Custom, &all, &|entry| {
             Extra::Offset(places.get(&entry.dump_id).map_or(DataState::NoData, |it| DataState::At(*it)))
         })
     }
@@ -63,7 +64,18 @@ impl Contents {
         places
     }
 
-    fn write(&self, format: Format, extra_of: &dyn Fn(&TocEntry) -> Extra) -> Vec<u8> {
+    /// Gives the same archive without the entries of data blocks: with `--section=data`
+    /// pg_restore then sets sequences, makes large objects (still empty), their comments and
+    /// ACLs, and looks for no data.
+    ///
+    /// An entry without a section of its own (a comment, an ACL) counts to the section of the
+    /// entry that stands before it, so data and nothing else is left out.
+    pub fn archive_without_data(&self) -> Vec<u8> {
+        let others: Vec<&TocEntry> = self.entries.iter().filter(|entry| !entry.had_dumper).collect();
+        self.write(Format::Custom, &others, &|_| Extra::Offset(DataState::NoData))
+    }
+
+    fn write(&self, format: Format, entries: &[&TocEntry], extra_of: &dyn Fn(&TocEntry) -> Extra) -> Vec<u8> {
         let mut sink = Sink { bytes: Vec::new(), int_size: self.int_size, offset_size: self.offset_size };
         sink.bytes.extend_from_slice(b"PGDMP");
         // The revision is 0 in every version that is known.
@@ -83,8 +95,8 @@ impl Contents {
         sink.text(self.database.as_ref());
         sink.text(self.server_version.as_ref());
         sink.text(self.dump_version.as_ref());
-        sink.integer(self.entries.len() as i64);
-        for entry in &self.entries {
+        sink.integer(entries.len() as i64);
+        for entry in entries {
             sink.entry(self.version, entry, &extra_of(entry));
         }
         sink.bytes
