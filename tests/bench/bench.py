@@ -169,6 +169,7 @@ class Bench:
         rows.append(("peak memory of the mover, create; restore", "<= 24 MB", f"{middle['mover'] / 1e6:.0f} MB; {middle['restore mover'] / 1e6:.0f} MB"))
         rows.append(self.memory("of 200 MB of rows", "COPY (SELECT path, package_names FROM archive.file WHERE suite_id < 3) TO STDOUT"))
         rows.append(self.memory("with a row of 100 MB", "COPY (SELECT string_agg(md5(i::text), ''), '' FROM generate_series(1, 3125000) i) TO STDOUT"))
+        rows.extend(self.plain_rows())
         if self.options.list:
             rows.append(self.many_backups(self.options.list))
         width = max(len(row[0]) for row in rows)
@@ -188,6 +189,35 @@ class Bench:
         self.timed(self.plugin, "delete", "other", "--yes")
         self.sql("postgres", "DROP DATABASE other")
         return (f"peak memory {what}: plugin; mover", "<= 100; 24 MB", f"{peak / 1e6:.0f} MB; {mover / 1e6:.0f} MB")
+
+    def plain_rows(self):
+        """The same without a mover: the server's own tools, cut on this side."""
+        never = ["--mover=never", "--jobs", "2", "--quiet"]
+        figures = {name: [] for name in ("first", "again", "other way", "restore", "plugin", "restore plugin")}
+        for _ in range(self.options.runs):
+            self.forget()
+            dump, size = self.baseline()
+            first, peak = self.timed(self.plugin, "create", self.server, "-d", "archive", "--name", "first", *never)
+            again, _ = self.timed(self.plugin, "create", self.server, "-d", "archive", "--name", "again", *never)
+            figures["first"].append(first / dump), figures["again"].append(again / dump), figures["plugin"].append(peak)
+            figures["other way"].append(self.create("by-the-mover")[3] / size)
+            run("docker", "exec", self.server, "sh", "-c", "rm -rf /tmp/dir && pg_dump -U postgres -Fd -j2 -Z zstd:3 -f /tmp/dir archive && createdb -U postgres by_pg_restore")
+            seconds, _ = self.timed("docker", "exec", self.server, "pg_restore", "-U", "postgres", "-j2", "-d", "by_pg_restore", "/tmp/dir")
+            self.sql("postgres", "DROP DATABASE by_pg_restore")
+            run("docker", "exec", self.server, "rm", "-rf", "/tmp/dir")
+            self.sql("postgres", "CHECKPOINT")
+            ours, peak = self.timed(self.plugin, "restore", "first", "-d", "archive", "--into", "by_us", "--yes", *never)
+            self.sql("postgres", "DROP DATABASE by_us")
+            figures["restore"].append(ours / seconds), figures["restore plugin"].append(peak)
+            print(f"without a mover: create {first:.2f} s of {dump:.2f} s, again {again:.2f} s, restore {ours:.2f} s of {seconds:.2f} s", file=sys.stderr)
+        middle = {name: statistics.median(values) for name, values in figures.items()}
+        return [
+            ("without a mover: first create / the same", "<= 1.7", f"{middle['first']:.2f}"),
+            ("without a mover: create again, unchanged / the same", "", f"{middle['again']:.2f}"),
+            ("without a mover: restore / the same", "<= 2.0", f"{middle['restore']:.2f}"),
+            ("new bytes by the mover after a backup without it / a zstd:3 dump", "<= 2%", f"{middle['other way']:.2%}"),
+            ("without a mover: peak memory of the plugin, create; restore", "<= 100 MB", f"{middle['plugin'] / 1e6:.0f} MB; {middle['restore plugin'] / 1e6:.0f} MB"),
+        ]
 
     def many_backups(self, count):
         self.sql("postgres", "CREATE DATABASE small")

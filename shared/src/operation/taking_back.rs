@@ -83,12 +83,12 @@ pub(super) fn take_back(
 pub(super) fn done_all_the_same(
     at: &Surroundings<'_>,
     target: &Target,
-    mover_folder: Option<&str>,
+    mover: &PlaceOptions,
     run: &str,
     swaps: &[SwapNames],
     drops: &[String],
 ) -> Result<Vec<String>> {
-    let reached = reach_again(at, target, mover_folder)?;
+    let reached = reach_again(at, target, mover)?;
     let mut session = reached.maintenance()?;
     end_rest_of(&reached, &mut session, run)?;
     let databases = reached.state(&mut session)?.databases;

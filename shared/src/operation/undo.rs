@@ -185,8 +185,8 @@ impl<'a> Undo<'a> {
             .collect();
         let drops = self.plan.drops.into_iter().map(|planned| planned.kept.name);
         let drops: Vec<String> = drops.filter(|name| !outcome.dropped.contains(name)).collect();
-        let folder = self.request.mover_folder.as_deref();
-        match taking_back::done_all_the_same(&self.at, &self.target, folder, &run, &swaps, &drops) {
+        let mover = &self.request.mover;
+        match taking_back::done_all_the_same(&self.at, &self.target, mover, &run, &swaps, &drops) {
             Ok(done) if done.is_empty() => untouched,
             Ok(done) => format!("done all the same, though the answer was lost: {}", done.join(", ")),
             Err(error) => {

@@ -56,6 +56,7 @@ fn a_backup_is_inspected_by_its_name() {
     Finished:     2026-11-21T10:00:00Z
     From:         pg (postgres:17)
     PostgreSQL:   17.2 (Debian 17.2-1)
+    Read by:      the mover
     What:         whole server, 0 databases
     Roles:        0
     Size:         0 B
