@@ -386,7 +386,7 @@ fn a_cut_stream_ends_everything_in_the_container_within_seconds() {
 
 /// Keeps what was told of steps.
 #[derive(Default)]
-struct Steps(std::sync::Mutex<String>);
+struct Steps(Mutex<String>);
 
 impl Observer for Steps {
     fn event(&self, event: &Event) {

@@ -13,6 +13,7 @@ use crate::{
 use pgbackup_wire::{
     Failure,
     message::{Endpoint, PasswordSource},
+    text,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -186,7 +187,7 @@ impl<'o> PlainSession<'o> {
     pub(super) fn begin(&mut self, command: &str) -> Result<()> {
         self.stream.forget_complaints();
         let text = format!("\\set LAST_ERROR_SQLSTATE 00000\n\\set LAST_ERROR_MESSAGE ''\n{command}\n");
-        self.stream.write(text.as_bytes())
+        self.stream.write(&text::to_bytes(&text))
     }
 
     /// Asks for the mark, how it ended, and the mark again.
