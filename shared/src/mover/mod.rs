@@ -31,4 +31,4 @@ pub use place::PlaceOptions;
 pub use server_error::ServerError;
 pub use session::{Rows, ServerSession, StopHandle};
 pub use start::{Mover, MoverUse, Way};
-pub use tool::{Exit, MemoryFile, ToolRun};
+pub use tool::{Exit, MemoryFile, ToolRun, ToolStop};

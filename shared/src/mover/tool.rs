@@ -3,7 +3,7 @@
 use super::{
     channel::{Arrived, Channel},
     conversation::Conversation,
-    plain::{PlainHands, PlainRun},
+    plain::{PlainHands, PlainRun, PlainStop},
     server_error::ServerError,
     session::StopHandle,
 };
@@ -79,9 +79,14 @@ impl<'o> ToolRun<'o> {
 
     /// Asks the program to end (SIGTERM, or by ending its session).
     pub fn stop(&self) {
+        self.stop_handle().stop();
+    }
+
+    /// Does so from another thread.
+    pub fn stop_handle(&self) -> ToolStop<'o> {
         match &self.runner {
-            Runner::Mover(run) => StopHandle::of(&run.channel).stop(),
-            Runner::Shell(run) => run.stop(),
+            Runner::Mover(run) => ToolStop::Mover(StopHandle::of(&run.channel)),
+            Runner::Shell(run) => ToolStop::Shell(run.stop_handle()),
         }
     }
 
@@ -94,6 +99,24 @@ impl<'o> ToolRun<'o> {
         match self.runner {
             Runner::Mover(run) => run.wait(),
             Runner::Shell(run) => run.wait(),
+        }
+    }
+}
+
+/// Stops a tool.
+pub enum ToolStop<'o> {
+    /// One that the mover runs.
+    Mover(StopHandle),
+    /// One that a shell runs.
+    Shell(PlainStop<'o>),
+}
+
+impl ToolStop<'_> {
+    /// Asks the program to end; it may have ended.
+    pub fn stop(&self) {
+        match self {
+            Self::Mover(stop) => stop.stop(),
+            Self::Shell(stop) => stop.stop(),
         }
     }
 }

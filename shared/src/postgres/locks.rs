@@ -97,12 +97,13 @@ fn holder(row: Row<'_>) -> Result<LockHolder> {
 
 /// Reads the relations that sessions of this name wait for.
 pub fn waited_for(session: &mut dyn Query, application_name: &str) -> Result<Vec<u32>> {
+    session.query("SELECT pg_catalog.pg_stat_clear_snapshot()")?;
+    let name = literal(application_name);
     let answer = session.query(&format!(
-        "SELECT pg_catalog.pg_stat_clear_snapshot(); \
-         SELECT l.relation AS oid FROM pg_catalog.pg_locks l \
+        "SELECT l.relation AS oid FROM pg_catalog.pg_locks l \
          JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
-         WHERE NOT l.granted AND l.locktype = 'relation' AND a.application_name = {}",
-        literal(application_name)
+         WHERE NOT l.granted AND l.locktype = 'relation' \
+         AND (a.application_name = {name} OR pg_catalog.starts_with(a.application_name, {name} || '/'))"
     ))?;
     answer.iter().map(|row| row.number("oid")).collect()
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    mover::{ServerSession, StopHandle},
+    mover::{ServerSession, ToolStop},
     postgres::{
         PG_DUMP,
         archive::{Contents, read_contents},
@@ -112,7 +112,7 @@ struct Seen {
 fn watch(
     session: &mut ServerSession<'_>,
     application_name: &str,
-    stop: &StopHandle,
+    stop: &ToolStop<'_>,
     is_done: &Receiver<()>,
 ) -> Seen {
     let mut seen = Seen::default();

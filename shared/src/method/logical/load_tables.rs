@@ -139,7 +139,9 @@ fn load_table(
         None => Ok(plain),
     };
     let result = statement
-        .and_then(|statement| give(loading, record, &mut |blobs| session.copy_in(&statement, record.bytes, blobs)))
+        .and_then(|statement| {
+            give(loading, record, &mut |blobs| session.copy_in(&statement, record.bytes, blobs))
+        })
         .and_then(|copied| compare(record, &copied));
     match result.and_then(|()| run(session, COMMIT)) {
         Ok(()) => {

@@ -121,9 +121,11 @@ fn understand(answer: &str) -> Seen {
             "machine" => value.clone_into(&mut environment.machine),
             "cpus" => environment.cpus = value.parse().unwrap_or(1),
             "limit" => limit(environment, value),
-            "stat" => stat.extend(value.split_once(' ').and_then(|(name, bytes)| {
-                Some((name.to_owned(), bytes.parse::<u64>().ok()?))
-            })),
+            "stat" => stat.extend(
+                value
+                    .split_once(' ')
+                    .and_then(|(name, bytes)| Some((name.to_owned(), bytes.parse::<u64>().ok()?))),
+            ),
             "variable" => {
                 if let Some((name, value)) = value.split_once(' ') {
                     environment.variables.push((name.to_owned(), value.to_owned()));

@@ -22,4 +22,4 @@ mod tool;
 
 pub(super) use hands::PlainHands;
 pub(super) use session::PlainSession;
-pub(super) use tool::PlainRun;
+pub(super) use tool::{PlainRun, PlainStop};

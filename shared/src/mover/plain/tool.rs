@@ -136,10 +136,8 @@ impl<'o> PlainRun<'o> {
         Ok(Exit { status: status.filter(|_| signal.is_none()), signal, stderr })
     }
 
-    /// Lets the server end the tool's sessions: it then ends by itself, with status 1.
-    pub fn stop(&self) {
-        // What cannot be stopped goes on to its end, which is waited for.
-        let _ = self.hands.end_sessions(&self.application_name, false);
+    pub fn stop_handle(&self) -> PlainStop<'o> {
+        PlainStop { hands: Arc::clone(&self.hands), application_name: self.application_name.clone() }
     }
 
     /// Waits for its end; output that was not read is let go.
@@ -150,6 +148,20 @@ impl<'o> PlainRun<'o> {
             }
             self.read()?;
         }
+    }
+}
+
+/// Stops a tool that a shell runs.
+pub struct PlainStop<'o> {
+    hands: Arc<PlainHands<'o>>,
+    application_name: String,
+}
+
+impl PlainStop<'_> {
+    /// Lets the server end the tool's sessions: it then ends by itself, with status 1.
+    pub fn stop(&self) {
+        // What cannot be stopped goes on to its end, which is waited for.
+        let _ = self.hands.end_sessions(&self.application_name, false);
     }
 }
 
