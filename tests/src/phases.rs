@@ -154,7 +154,8 @@ pub struct Kills {
     what: &'static str,
     names: Vec<&'static str>,
     each: u32,
-    kills: Vec<u32>,
+    /// Kills in each phase so far.
+    done: Vec<u32>,
     misses: Vec<u32>,
     slowest: Duration,
     random: StdRng,
@@ -168,7 +169,7 @@ impl Kills {
             what,
             names: phases.iter().map(|(name, _)| *name).collect(),
             each: faults::rounds(in_ci).div_ceil(number),
-            kills: vec![0; phases.len()],
+            done: vec![0; phases.len()],
             misses: vec![0; phases.len()],
             slowest: Duration::ZERO,
             random: faults::random(),
@@ -178,10 +179,10 @@ impl Kills {
     /// The phase to aim at next, until each has had its share.
     pub fn next_phase(&self) -> Option<usize> {
         let missed: u32 = self.misses.iter().sum();
-        assert!(missed <= 10 + 3 * self.each * self.kills.len() as u32, "{}", self.summary());
-        (0..self.kills.len())
-            .filter(|phase| self.kills[*phase] < self.each)
-            .min_by_key(|phase| self.kills[*phase])
+        assert!(missed <= 10 + 3 * self.each * self.done.len() as u32, "{}", self.summary());
+        (0..self.done.len())
+            .filter(|phase| self.done[*phase] < self.each)
+            .min_by_key(|phase| self.done[*phase])
     }
 
     /// A moment in a phase that takes so long; earlier each time that the phase was missed.
@@ -196,8 +197,8 @@ impl Kills {
             self.misses[aim] += 1;
         }
         let Some(phase) = phase else { return };
-        self.kills[phase] += 1;
-        let number: u32 = self.kills.iter().sum();
+        self.done[phase] += 1;
+        let number: u32 = self.done.iter().sum();
         say(&format!("{} kill {number}: in `{}`, {moved} bytes moved", self.what, self.names[phase]));
     }
 
@@ -209,14 +210,14 @@ impl Kills {
     /// Says how many kills each phase got; no phase may have fewer than one in ten.
     pub fn conclude(&self) {
         say(&self.summary());
-        let (all, fewest) = (self.kills.iter().sum::<u32>(), self.kills.iter().min());
+        let (all, fewest) = (self.done.iter().sum::<u32>(), self.done.iter().min());
         assert!(fewest.is_some_and(|fewest| fewest * 10 >= all), "{}", self.summary());
     }
 
     fn summary(&self) -> String {
-        let phases = self.names.iter().zip(&self.kills).map(|(name, kills)| format!("{name} {kills}"));
+        let phases = self.names.iter().zip(&self.done).map(|(name, kills)| format!("{name} {kills}"));
         let phases = phases.collect::<Vec<_>>().join(", ");
-        let (all, missed): (u32, u32) = (self.kills.iter().sum(), self.misses.iter().sum());
+        let (all, missed): (u32, u32) = (self.done.iter().sum(), self.misses.iter().sum());
         let slowest = self.slowest.as_secs_f64();
         format!("{}: {all} kills ({phases}), {missed} missed; nothing left after {slowest:.1} s", self.what)
     }

@@ -247,7 +247,7 @@ fn what_is_wrong_with_place_or_key_is_said_at_once_and_without_the_secret() {
     let no_key = info(&|command| _ = command.env_remove(variables()[0].0));
     let wrong_key = info(&|command| _ = command.env("AWS_SECRET_ACCESS_KEY", "wrong"));
     let no_bucket = info(&|command| {
-        _ = command.env("PGBACKUP_REPOSITORY", format!("s3:http://{}/nothing/pg", bucket.address()))
+        _ = command.env("PGBACKUP_REPOSITORY", format!("s3:http://{}/nothing/pg", bucket.address()));
     });
     let nobody = info(&|command| _ = command.env("PGBACKUP_REPOSITORY", "s3:http://127.0.0.1:9/backups"));
     let no_form = info(&|command| _ = command.env("PGBACKUP_REPOSITORY", "s3:backups"));

@@ -118,10 +118,12 @@ fn a_lock_that_is_removed_while_it_is_renewed_does_not_come_back() {
     // Between the reading and the writing of a renewal: the second write to a lock's file.
     let mut writes = 0;
     let proxy = S3Proxy::start(bucket.address(), move |asked: &Asked| {
-        if asked.method == "PUT" && asked.path.ends_with(".lock") {
+        if asked.method == "PUT" && asked.path.rsplit('.').next() == Some("lock") {
             writes += 1;
             if writes == 3 {
-                files(&locks).into_iter().for_each(|file| fs::remove_file(file).unwrap());
+                for file in files(&locks) {
+                    fs::remove_file(file).unwrap();
+                }
             }
         }
         Fault::None

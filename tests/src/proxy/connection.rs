@@ -1,6 +1,10 @@
 //! One connection: requests of HTTP, and the stream that one of them may become.
 
-use super::{Direction, Shared, Stream, lock, pump};
+use super::{
+    Direction, Stream,
+    listener::{Shared, lock},
+    pump,
+};
 use std::{
     io::{self, Read, Write},
     net::Shutdown,

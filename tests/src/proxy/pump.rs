@@ -1,6 +1,6 @@
 //! One direction of one stream: bytes from one side to the other, and the harm on the way.
 
-use super::{Direction, Fault, Harm, Shared, Stream, connection::Connection, fault::Finder};
+use super::{Direction, Fault, Harm, Stream, connection::Connection, fault::Finder, listener::Shared};
 use std::{
     io::{self, Read, Write},
     net::Shutdown,

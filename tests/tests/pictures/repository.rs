@@ -83,7 +83,7 @@ fn the_beginning_of_a_name_is_not_a_name() {
 fn a_backup_that_is_whole_is_verified() {
     insta::assert_snapshot!(redacted(&ann().picture("verify pre_test")), @r"
     $ docker pgbackup verify pre_test
-    pre_test: every byte is what it was, 555 B read, 0.0 s
+    pre_test: every byte is what it was, 573 B read, 0.0 s
     ------- stderr -------
     [exit status: 0]
     ");
@@ -93,7 +93,7 @@ fn a_backup_that_is_whole_is_verified() {
 fn one_backup_that_is_not_there_does_not_hide_the_other() {
     insta::assert_snapshot!(redacted(&ann().picture("verify nothing pre_test")), @r"
     $ docker pgbackup verify nothing pre_test
-    pre_test: every byte is what it was, 555 B read, 0.0 s
+    pre_test: every byte is what it was, 573 B read, 0.0 s
     ------- stderr -------
     error: there is no backup `nothing`
     hint: `docker pgbackup list` shows the backups that there are
@@ -187,7 +187,7 @@ fn a_backup_is_exported_into_a_folder_of_its_own() {
     let picture = ann.picture(&format!("export pre_test {}", folder.display()));
     insta::assert_snapshot!(redacted(&picture), @r"
     $ docker pgbackup export pre_test $HOME/out
-    pre_test: 555 B in 2 files, 0.0 s
+    pre_test: 573 B in 2 files, 0.0 s
     ------- stderr -------
     [exit status: 0]
     ");
@@ -221,7 +221,7 @@ fn a_repository_says_where_it_and_its_key_are() {
     Key file:    $HOME/.config/pgbackup/keys/<id>
     Passwords:   0
     Backups:     2
-    Stored:      3.37 kB in 4 packs
+    Stored:      3.38 kB in 4 packs
     ------- stderr -------
     [exit status: 0]
     ");
@@ -243,9 +243,9 @@ fn a_prune_of_what_a_deleted_backup_left_frees_it() {
     ann.picture("delete monday --yes");
     insta::assert_snapshot!(redacted(&ann.picture("repo prune --yes")), @r"
     $ docker pgbackup repo prune --yes
-    1.24 kB freed, 2 packs removed
+    891 B freed, 2 packs removed
     ------- stderr -------
-    Free 689 B of 1.38 kB
+    Free 891 B of 1.78 kB
 
     Packs:
       2 packs of which nothing is needed, will be removed

@@ -146,13 +146,12 @@ fn a_problem_is_one_object_where_progress_is_json() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_to_yet_is_refused() {
+fn a_place_in_s3_that_names_no_host_is_refused() {
     insta::assert_snapshot!(Person::new().with("pg", true).picture("list --repository s3:bucket/x"), @r"
     $ docker pgbackup list --repository s3:bucket/x
     ------- stderr -------
-    error: repository `s3:bucket/x`: the scheme `s3:` is not supported
-    hint: a repository is a folder of this machine: give its path, or `local:PATH`
-    hint: for a folder with a colon in its name write `./s3:bucket/x`
+    error: repository `s3:bucket/x`: it names no host with `https://` or `http://`
+    hint: write `s3:https://HOST/BUCKET/PREFIX`, or `s3://BUCKET/PREFIX` for the endpoint of `AWS_ENDPOINT_URL` or AWS itself
     [exit status: 125]
     ");
 }

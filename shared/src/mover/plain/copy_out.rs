@@ -142,7 +142,6 @@ impl PlainSession<'_> {
             Packing::Nothing => take_counted(&mut payload, chunks),
         };
         let rest = payload.skip();
-        drop(payload);
         match (taken, rest) {
             (_, Err(error)) => Err(self.stream.lost(&error.to_string())),
             (taken, Ok(_)) => taken,
