@@ -235,16 +235,3 @@ fn a_container_that_is_restarted_in_a_backup_leaves_no_backup() {
     plugin.must(&["create", &server.name, "-d", "shop", "--name", "b"]);
     assert_eq!(server.leftovers(), Vec::<String>::new());
 }
-
-#[test]
-fn the_mover_cannot_be_put_anywhere_and_the_error_says_where_it_was_tried() {
-    if !docker_is_here() {
-        return;
-    }
-    let (plugin, server) = (Plugin::new(), server_with_a_shop(17, &[]));
-    let said = plugin.must_fail(1, &["create", &server.name, "--name", "b", "--mover-dir", "/proc"]);
-
-    assert!(said.contains("/proc"), "{said}");
-    assert_eq!(server.leftovers(), Vec::<String>::new());
-    assert!(fs::read_dir(plugin.home()).unwrap().count() < 5);
-}

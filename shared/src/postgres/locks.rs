@@ -58,17 +58,18 @@ pub fn lock_holders(session: &mut dyn Query, oids: &[u32]) -> Result<Vec<LockHol
     let oids: Vec<String> = oids.iter().map(ToString::to_string).collect();
     let oids = oids.join(", ");
     // Inside a transaction the server answers from what it saw at the first look.
+    session.query("SELECT pg_catalog.pg_stat_clear_snapshot()")?;
     let answer = session.query(&format!(
-        "SELECT pg_catalog.pg_stat_clear_snapshot(); \
-         SELECT l.relation AS oid, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' \
+        "SELECT l.relation AS oid, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' \
          WHEN 'S' THEN 'sequence' WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' ELSE 'table' END AS kind, \
          l.relation::pg_catalog.regclass::text AS relation, l.pid, x.gid, a.usename, a.application_name, \
          a.state, pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:][:cntrl:]]+', ' ', 'g'), 200) \
          AS query, l.granted FROM pg_catalog.pg_locks l \
          LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation \
          LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
-         LEFT JOIN pg_catalog.pg_prepared_xacts x ON l.pid IS NULL \
-         AND l.virtualtransaction = '-1/' || x.transaction::text \
+         LEFT JOIN pg_catalog.pg_locks t ON l.pid IS NULL AND t.pid IS NULL \
+         AND t.locktype = 'transactionid' AND t.virtualtransaction = l.virtualtransaction \
+         LEFT JOIN pg_catalog.pg_prepared_xacts x ON x.transaction = t.transactionid \
          WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' \
          AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid() \
          AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
