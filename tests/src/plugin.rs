@@ -54,8 +54,24 @@ impl Plugin {
     /// Returns the command for these arguments, for tests that need to look at the process.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
+        command.args(arguments);
+        self.at_home(command)
+    }
+
+    /// Runs the plugin under strace, which kills it (SIGKILL) as one of its threads begins the
+    /// system call `call` for the `nth` time. No status means that it was killed.
+    pub fn run_killed_at(&self, call: &str, nth: u32, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new("strace");
         command
-            .args(arguments)
+            .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+            .arg(format!("inject={call}:signal=KILL:when={nth}"))
+            .arg(program())
+            .args(arguments);
+        wait(self.at_home(command).spawn().expect("strace can be started"))
+    }
+
+    fn at_home(&self, mut command: Command) -> Command {
+        command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home())

@@ -8,7 +8,7 @@ use pgbackup_tests::{
     server::ask_for_passwords,
     zoo::{self, Size},
 };
-use std::{fs, process::Command};
+use std::process::Command;
 
 fn server_with_a_shop(major: u32, docker: &[&str]) -> Server {
     let server = Server::start_with(major, docker, &[]);
