@@ -160,6 +160,8 @@ fn a_renewal_is_seen_by_the_servers_clock_and_an_old_lock_of_another_host_does_n
     holder["host"] = "elsewhere".into();
     holder["system"] = "another boot".into();
     let other = bucket.bucket().join("pg/pgbackup/locks/0123.lock");
+    // The server removes a folder with its last object.
+    fs::create_dir_all(other.parent().unwrap()).unwrap();
     fs::write(&other, holder.to_string()).unwrap();
     let refused = repository.lock_alone("prune", &SystemClock).err().unwrap();
     age(&other);

@@ -105,7 +105,7 @@ fn stalls() -> Vec<Fault> {
 }
 
 #[test]
-fn a_backup_whose_stream_is_held_back_for_ever_fails_within_two_minutes() {
+fn a_backup_whose_stream_is_held_back_for_ever_fails_or_does_without_the_mover_within_two_minutes() {
     if !docker_is_here() {
         return;
     }
@@ -137,7 +137,9 @@ fn a_backup_whose_stream_is_held_back_for_ever_fails_within_two_minutes() {
     drop(proxies);
     for (_, attack, fault) in &attacks {
         assert!(attack.proxy.has_hit(), "{fault:?}: {:?}", attack.outcome);
-        assert_eq!(attack.outcome.status, Some(1), "{fault:?}: {:?}", attack.outcome);
+        // Where the mover cannot be placed the server's own tools make a whole backup.
+        let expected = if fault.stream == PLACING { 0 } else { 1 };
+        assert_eq!(attack.outcome.status, Some(expected), "{fault:?}: {:?}", attack.outcome);
         assert!(attack.took < Duration::from_mins(2), "{fault:?} took {:?}", attack.took);
     }
     // Only a shell that places cannot tell by itself that nobody is there any more.
