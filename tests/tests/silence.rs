@@ -138,7 +138,7 @@ fn a_backup_whose_stream_is_held_back_for_ever_fails_or_does_without_the_mover_w
     for (_, attack, fault) in &attacks {
         assert!(attack.proxy.has_hit(), "{fault:?}: {:?}", attack.outcome);
         // Where the mover cannot be placed the server's own tools make a whole backup.
-        let expected = if fault.stream == PLACING { 0 } else { 1 };
+        let expected = i32::from(fault.stream != PLACING);
         assert_eq!(attack.outcome.status, Some(expected), "{fault:?}: {:?}", attack.outcome);
         assert!(attack.took < Duration::from_mins(2), "{fault:?} took {:?}", attack.took);
     }

@@ -163,7 +163,7 @@ fn a_backup_whose_stream_ends_at_a_point_that_matters_is_none_or_made_without_th
 
         assert!(attack.proxy.has_hit(), "{point}: {:?}", attack.outcome);
         // Where the mover cannot be placed the server's own tools make a whole backup.
-        let expected = if fault.stream == PLACING { 0 } else { 1 };
+        let expected = i32::from(fault.stream != PLACING);
         assert_eq!(attack.outcome.status, Some(expected), "{point}: {:?}", attack.outcome);
         shop.assert_only_whole_backups(&plugin, &name, &attack, point);
     }
