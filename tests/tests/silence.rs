@@ -137,9 +137,9 @@ fn a_backup_whose_stream_is_held_back_for_ever_fails_or_does_without_the_mover_w
     drop(proxies);
     for (_, attack, fault) in &attacks {
         assert!(attack.proxy.has_hit(), "{fault:?}: {:?}", attack.outcome);
-        // Where the mover cannot be placed the server's own tools make a whole backup.
-        let expected = i32::from(fault.stream != PLACING);
-        assert_eq!(attack.outcome.status, Some(expected), "{fault:?}: {:?}", attack.outcome);
+        // Where the mover cannot be placed the server's own tools may make a whole backup.
+        let without_mover = fault.stream == PLACING && attack.outcome.status == Some(0);
+        assert!(without_mover || attack.outcome.status == Some(1), "{fault:?}: {:?}", attack.outcome);
         assert!(attack.took < Duration::from_mins(2), "{fault:?} took {:?}", attack.took);
     }
     // Only a shell that places cannot tell by itself that nobody is there any more.
