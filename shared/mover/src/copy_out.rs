@@ -17,7 +17,11 @@ use postgres_protocol::message::backend::Message;
 const LEVEL: i32 = 1;
 
 /// Names of known chunks are gathered up to so many bytes, to save writes.
-const GATHER: usize = 4 << 10;
+const NAMES_AT_ONCE: usize = 4 << 10;
+
+/// Content is gathered up to so many bytes, as much as a pipe holds: each write wakes all that
+/// stand between this program and the engine.
+const CONTENT_AT_ONCE: usize = 64 << 10;
 
 /// What is kept from one copy to the next, so that memory is claimed once a session.
 #[derive(Default)]
@@ -154,7 +158,8 @@ impl Sender<'_> {
         self.task.channel.spend(self.task.command, length)?;
         frame::seal(&mut self.frames, start).map_err(Trouble::plain)?;
         self.count += 1;
-        if !is_known || self.frames.len() >= GATHER {
+        let at_once = if is_known { NAMES_AT_ONCE } else { CONTENT_AT_ONCE };
+        if self.frames.len() >= at_once {
             self.flush()?;
         }
         Ok(())
