@@ -9,12 +9,16 @@ use std::{
     fs::File,
     io::{self, Write},
     os::fd::AsFd,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Standard output. It is written to past `std`'s own buffer, which looks for ends of lines.
 pub struct Output {
     counted: Mutex<Counted>,
+    silenced: AtomicBool,
 }
 
 struct Counted {
@@ -36,13 +40,21 @@ impl Output {
                 bytes: 0,
                 ended: false,
             }),
+            silenced: AtomicBool::new(false),
         })
+    }
+
+    /// Lets nothing more be written. What ends then ends because the engine's words were damaged
+    /// or cut off, and that is what the engine is to hear, not of statements that were cancelled
+    /// for it. Waits for no write that is under way: nobody may be there to take it.
+    pub fn silence(&self) {
+        self.silenced.store(true, Ordering::SeqCst);
     }
 
     /// Numbers so many whole frames and writes them at once.
     pub fn write(&self, bytes: &mut [u8], frames: u64) -> io::Result<()> {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if counted.ended {
+        if counted.ended || self.silenced.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         counted.frames += frames;

@@ -78,6 +78,9 @@ pub fn serve() -> Result<(), Box<dyn Error>> {
     thread::Builder::new().stack_size(STACK).spawn(move || speaking.keep_alive())?;
     thread::Builder::new().stack_size(STACK).spawn(move || watched.watch())?;
     let ended = server.converse(io::stdin().lock(), build);
+    if ended.is_err() {
+        server.shared.output.silence();
+    }
     let guard = server.ending.lock().unwrap_or_else(PoisonError::into_inner);
     server.channels.end_all();
     if ended.is_ok() {
