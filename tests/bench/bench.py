@@ -58,10 +58,10 @@ class Bench:
         self.home = tempfile.mkdtemp(prefix="pgbackup-bench-")
         self.server = f"pgbackup-bench-{os.getpid()}"
 
-    def start(self, image, *more):
-        # The data lie in the image, not in a declared volume, so that a commit keeps them.
+    def start(self, image, *more, volume=()):
+        # Without a volume the data lie in the container's own layer, so that a commit keeps them.
         setting = ["--env", "POSTGRES_PASSWORD=bench", "--env", "PGDATA=/var/lib/archive"]
-        run("docker", "run", "--detach", "--name", self.server, "--shm-size", "256m", *setting, image, *more, stdout=subprocess.DEVNULL)
+        run("docker", "run", "--detach", "--name", self.server, "--shm-size", "256m", *setting, *volume, image, *more, stdout=subprocess.DEVNULL)
         self.wait()
 
     def wait(self):
@@ -85,7 +85,8 @@ class Bench:
             run("docker", "stop", "--time", "60", self.server, stdout=subprocess.DEVNULL)
             run("docker", "commit", "--change", 'CMD ["postgres"]', self.server, tag, stdout=subprocess.DEVNULL)
             self.remove()
-        self.start(tag)
+        # A volume, as the official images declare one: what lies in the image is copied into it.
+        self.start(tag, volume=["--volume", "/var/lib/archive"])
 
     def remove(self):
         subprocess.run(["docker", "rm", "--force", "--volumes", self.server], capture_output=True)
