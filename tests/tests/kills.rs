@@ -12,6 +12,7 @@ use pgbackup_tests::{
 };
 use rand::Rng;
 use std::{
+    fs,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -120,6 +121,33 @@ fn killing_pg_dump_never_restarts_the_server() {
 #[test]
 fn killing_pg_restore_never_restarts_the_server() {
     no_kill_restarts_the_server(17, Victim::PgRestore);
+}
+
+/// What is added to a process's own score when the kernel looks for one to end: proc(5),
+/// `/proc/pid/oom_score_adj`.
+fn scores(pids: &[String]) -> Vec<String> {
+    let read = |pid: &String| fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).ok();
+    pids.iter().filter_map(read).map(|score| score.trim().to_owned()).collect()
+}
+
+#[test]
+fn when_memory_runs_out_the_kernel_ends_our_programs_before_the_server() {
+    if !docker_is_here() {
+        return;
+    }
+    let (plugin, server) = (Plugin::new(), server_with_a_shop(17));
+    plugin.must(&["create", &server.name, "-d", "shop", "--name", "b"]);
+    let mut running = plugin.start(&["restore", "b", "-d", "shop", "--into", "copy", "--yes"]);
+
+    assert!(faults::wait_until_it_runs(&server, Victim::PgRestore, &mut running));
+    let children = scores(&faults::processes(&server, Victim::PgRestore));
+    let movers = scores(&faults::processes(&server, Victim::Mover));
+    let outcome = plugin::wait(running);
+
+    // The mover must be there to wait for its children (F41), so they go first.
+    assert!(!children.is_empty() && children.iter().all(|score| score == "1000"), "{children:?}");
+    assert!(!movers.is_empty() && movers.iter().all(|score| score == "950"), "{movers:?}");
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
 }
 
 #[test]
