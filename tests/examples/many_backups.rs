@@ -30,7 +30,7 @@ fn main() -> Result<()> {
         host: "bench".to_owned(),
     })?;
     let backups = catalog::list(&repository)?;
-    let original = backups.last().context("the repository holds no backup to copy")?;
+    let original = backups.there.last().context("the repository holds no backup to copy")?;
     let _lock = repository.lock_shared("fill", &SystemClock)?;
     let reader = repository.reader()?;
     let manifest = catalog::read_manifest(&reader, original)?;

@@ -9,6 +9,7 @@ use crate::{
     repository::{Reader, Repository, Snapshot, SnapshotId},
 };
 use jiff::Timestamp;
+use std::fmt;
 
 /// An id is looked for by so many of its letters at least: fewer are rather a name.
 const SHORTEST_ID: usize = 4;
@@ -33,23 +34,91 @@ impl Backup {
     }
 }
 
-/// All backups, newest last.
-///
-/// # Errors
-///
-/// [`Kind::Damage`] if the record of one cannot be read; names it.
-pub fn list(repository: &Repository) -> Result<Vec<Backup>> {
-    repository.snapshots()?.into_iter().map(backup).collect()
+/// The backups of a repository.
+#[derive(Clone, Debug, Default)]
+pub struct Backups {
+    /// Those that can be read, newest last.
+    pub there: Vec<Backup>,
+    /// Those that cannot, and are no reason to do without the others.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A backup of which nothing can be told but its id.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// Its snapshot.
+    pub id: SnapshotId,
+    /// Why it cannot be read.
+    pub why: Error,
+}
+
+/// All backups.
+pub fn list(repository: &Repository) -> Result<Backups> {
+    let snapshots = repository.snapshots()?;
+    let damaged = snapshots.damaged.into_iter();
+    let mut backups = Backups {
+        there: Vec::with_capacity(snapshots.there.len()),
+        unreadable: damaged.map(|snapshot| Unreadable { id: snapshot.id, why: snapshot.why }).collect(),
+    };
+    for snapshot in snapshots.there {
+        let id = snapshot.id.clone();
+        match backup(snapshot) {
+            Ok(backup) => backups.there.push(backup),
+            Err(why) => backups.unreadable.push(Unreadable { id, why }),
+        }
+    }
+    Ok(backups)
 }
 
 fn backup(snapshot: Snapshot) -> Result<Backup> {
     let record = Record::from_description(&snapshot.description).map_err(|mut error| {
         error.kind = Kind::Damage;
         error
-            .context(format!("the backup `{}` ({}) cannot be listed", snapshot.label, snapshot.id.short()))
+            .context(format!("read the record of the backup `{}`", snapshot.label))
             .hint("was it made by a later version?")
     })?;
     Ok(Backup { id: snapshot.id, time: snapshot.time, host: snapshot.host, record })
+}
+
+impl Backups {
+    /// The backup of this name, or else the one whose id begins so, as [`find`] has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] if there is none, or more than one; [`Kind::Damage`] if there is none and
+    /// one of those that cannot be read may be it.
+    pub fn find(&self, wanted: &str) -> Result<&Backup> {
+        let missing = match find(&self.there, wanted) {
+            Err(error) if !self.unreadable.is_empty() => error,
+            found => return found,
+        };
+        let mut damage = Error::new(Kind::Damage, missing.what);
+        (damage.causes, damage.hints) = (missing.causes, missing.hints);
+        Err(self.unreadable.iter().fold(damage, Error::caused_by))
+    }
+
+    /// Fails if there is one that cannot be read; names each.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Damage`], with a way to go on.
+    pub fn require_readable(&self) -> Result<()> {
+        let Some(first) = self.unreadable.first() else { return Ok(()) };
+        let what = if self.unreadable.len() == 1 { "a backup" } else { "backups" };
+        let error = Error::new(Kind::Damage, format!("{what} of this repository cannot be read"));
+        let error = self.unreadable.iter().fold(error, Error::caused_by);
+        let error = first.why.hints.iter().cloned().fold(error, Error::hint);
+        Err(error
+            .hint(format!("bring the file `{}` of the folder `snapshots` back from a copy", first.id))
+            .hint(format!("or give it up with `pgbackup delete {}`", first.id.short()))
+            .note("all other backups are as they were; nothing can be pruned meanwhile"))
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "backup {}: {}", self.id.short(), self.why)
+    }
 }
 
 /// The backup of this name, or else the one whose id begins so.
@@ -60,7 +129,7 @@ fn backup(snapshot: Snapshot) -> Result<Backup> {
 /// # Errors
 ///
 /// [`Kind::Failed`] if there is none, or more than one.
-pub fn find<'a>(backups: &'a [Backup], wanted: &str) -> Result<&'a Backup> {
+fn find<'a>(backups: &'a [Backup], wanted: &str) -> Result<&'a Backup> {
     let named: Vec<_> = backups.iter().filter(|backup| backup.name() == wanted).collect();
     match named.as_slice() {
         [one] => return Ok(one),

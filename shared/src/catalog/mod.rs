@@ -15,7 +15,7 @@ mod folder;
 mod name;
 mod record;
 
-pub use backup::{Backup, find, list, read_manifest};
+pub use backup::{Backup, Backups, Unreadable, list, read_manifest};
 pub use folder::{database_folder, database_of_folder};
 pub use name::{check_name, default_name};
 pub use record::{DatabaseSummary, Record};

@@ -21,7 +21,7 @@ impl Earlier {
     pub fn open(repository: &Repository, target: &Target) -> Result<Self> {
         Ok(Self {
             reader: repository.reader()?,
-            backups: catalog::list(repository)?,
+            backups: catalog::list(repository)?.there,
             target: target.name.clone(),
         })
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
+    catalog::{self, Backup},
     error::{Error, Kind},
     repository::{
         Depth, Repository,
@@ -159,5 +160,41 @@ fn an_index_that_is_lost_or_damaged_is_told_with_the_command_that_makes_it_anew(
             verified(&repository, name).unwrap();
         }
         checked(&repository, Depth::EveryByte).unwrap();
+    }
+}
+
+#[test]
+fn a_backup_that_cannot_be_read_is_told_and_costs_no_other() {
+    // Flipped, and of no length, as a file is that a crash of the machine has left.
+    for flipped in [true, false] {
+        let (place, _) = two_backups();
+        let id = catalog::list(&place.repository()).unwrap().find("one").unwrap().id.clone();
+        let file = place.repository_path().join("snapshots").join(id.as_str());
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[20] ^= 1;
+        fs::write(&file, if flipped { bytes } else { Vec::new() }).unwrap();
+        let repository = again(&place);
+        let cancel = Cancel::default();
+        let at = at(&repository, &cancel);
+
+        let found = catalog::list(&repository).unwrap();
+        assert_eq!(found.there.iter().map(Backup::name).collect::<Vec<_>>(), ["base", "two"]);
+        let (lost, missing) = (found.require_readable().unwrap_err(), found.find("one").unwrap_err());
+        for error in [&lost, &missing, &checked(&repository, Depth::Structure).unwrap_err()] {
+            assert_eq!(error.kind, Kind::Damage, "{error}");
+            assert!(error.causes.iter().any(|cause| cause.contains(id.short())), "{error:?}");
+        }
+        verified(&repository, "two").unwrap();
+        back_up(&repository, "later", &["shop"], 0);
+        let refused = repo_prune::prepare(&at).unwrap_err();
+        let how = format!("`pgbackup delete {}`", id.short());
+        assert!(refused.kind == Kind::Damage && refused.hints[0].contains(&how), "{refused:?}");
+
+        delete(&at, id.short());
+
+        catalog::list(&repository).unwrap().require_readable().unwrap();
+        repo_prune::apply(&at).unwrap();
+        verified(&repository, "later").unwrap();
+        checked(&again(&place), Depth::EveryByte).unwrap();
     }
 }

@@ -4,8 +4,9 @@
 
 use super::AtRepository;
 use crate::{
-    catalog::{self, Backup},
+    catalog::{self, Backup, Unreadable},
     error::Result,
+    repository::SnapshotId,
 };
 
 /// Which backups.
@@ -20,6 +21,8 @@ pub struct DeleteRequest {
 pub struct DeletePlan {
     /// The backups, in the order they were asked for, each once.
     pub backups: Vec<Backup>,
+    /// Those that cannot be read: nothing can be told of them but their ids.
+    pub unreadable: Vec<SnapshotId>,
     /// How many others stay.
     pub remaining: usize,
 }
@@ -29,6 +32,8 @@ pub struct DeletePlan {
 pub struct DeleteOutcome {
     /// The backups that are gone.
     pub deleted: Vec<Backup>,
+    /// Those that could not be read, and are gone too.
+    pub unreadable: Vec<SnapshotId>,
 }
 
 /// Finds what will be deleted.
@@ -39,20 +44,37 @@ pub struct DeleteOutcome {
 pub fn prepare(at: &AtRepository<'_>, request: &DeleteRequest) -> Result<DeletePlan> {
     let there = catalog::list(at.repository)?;
     let mut backups: Vec<Backup> = Vec::new();
+    let mut unreadable = Vec::new();
     for wanted in &request.backups {
-        let found = catalog::find(&there, wanted)?;
+        let found = match (there.find(wanted), by_id(&there.unreadable, wanted)) {
+            (Err(_), Some(id)) => {
+                unreadable.push(id.clone());
+                continue;
+            }
+            (found, _) => found?,
+        };
         if !backups.iter().any(|backup| backup.id == found.id) {
             backups.push(found.clone());
         }
     }
-    let remaining = there.len() - backups.len();
-    Ok(DeletePlan { backups, remaining })
+    unreadable.sort();
+    unreadable.dedup();
+    let remaining = there.there.len() - backups.len();
+    Ok(DeletePlan { backups, unreadable, remaining })
+}
+
+/// The one that cannot be read and is meant: by the twelve letters of its id that errors show, or more.
+fn by_id<'a>(unreadable: &'a [Unreadable], wanted: &str) -> Option<&'a SnapshotId> {
+    let mut ids = unreadable.iter().map(|one| &one.id).filter(|id| id.as_str().starts_with(wanted));
+    let first = ids.next().filter(|id| wanted.len() >= id.short().len());
+    first.filter(|_| ids.next().is_none())
 }
 
 /// Deletes what the plan names.
 pub fn apply(at: &AtRepository<'_>, plan: DeletePlan) -> Result<DeleteOutcome> {
     let _lock = at.repository.lock_shared("delete", at.clock)?;
-    let ids: Vec<_> = plan.backups.iter().map(|backup| backup.id.clone()).collect();
+    let readable = plan.backups.iter().map(|backup| &backup.id);
+    let ids: Vec<_> = readable.chain(&plan.unreadable).cloned().collect();
     at.repository.delete(&ids)?;
-    Ok(DeleteOutcome { deleted: plan.backups })
+    Ok(DeleteOutcome { deleted: plan.backups, unreadable: plan.unreadable })
 }

@@ -59,8 +59,7 @@ pub struct ExportOutcome {
 pub fn export(at: &AtRepository<'_>, request: &ExportRequest) -> Result<ExportOutcome> {
     let started = at.clock.now();
     let folder = free_folder(&request.folder)?;
-    let backups = catalog::list(at.repository)?;
-    let backup = catalog::find(&backups, &request.backup)?.clone();
+    let backup = catalog::list(at.repository)?.find(&request.backup)?.clone();
     let _lock = at.lock_to_read("export")?;
     let reader = at.repository.reader()?;
     let manifest = catalog::read_manifest(&reader, &backup)?;

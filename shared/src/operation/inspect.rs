@@ -24,8 +24,7 @@ pub struct InspectOutcome {
 
 /// Reads the manifest of one backup.
 pub fn inspect(at: &AtRepository<'_>, request: &InspectRequest) -> Result<InspectOutcome> {
-    let backups = catalog::list(at.repository)?;
-    let backup = catalog::find(&backups, &request.backup)?.clone();
+    let backup = catalog::list(at.repository)?.find(&request.backup)?.clone();
     let _lock = at.lock_to_read("inspect")?;
     let manifest = catalog::read_manifest(&at.repository.reader()?, &backup)?;
     Ok(InspectOutcome { backup, manifest })

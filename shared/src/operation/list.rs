@@ -2,18 +2,11 @@
 
 use super::AtRepository;
 use crate::{
-    catalog::{self, Backup},
+    catalog::{self, Backups},
     error::Result,
 };
 
-/// What a list shows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListOutcome {
-    /// All backups, newest last.
-    pub backups: Vec<Backup>,
-}
-
 /// Lists the backups. Takes no lock: it reads snapshots only.
-pub fn list(at: &AtRepository<'_>) -> Result<ListOutcome> {
-    Ok(ListOutcome { backups: catalog::list(at.repository)? })
+pub fn list(at: &AtRepository<'_>) -> Result<Backups> {
+    catalog::list(at.repository)
 }

@@ -49,7 +49,6 @@ pub use create::{CreateOutcome, CreateRequest, DatabaseOutcome, create};
 pub use delete::{DeleteOutcome, DeletePlan, DeleteRequest};
 pub use export::{ExportOutcome, ExportRequest};
 pub use inspect::{InspectOutcome, InspectRequest};
-pub use list::ListOutcome;
 pub use repo_check::{RepoCheckOutcome, RepoCheckRequest};
 pub use repo_key::{KeyExportOutcome, KeyExportRequest, KeyImportRequest};
 pub use repo_prune::RepoPrunePlan;

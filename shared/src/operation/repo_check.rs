@@ -2,9 +2,9 @@
 
 use super::{AtRepository, read_back::read_back};
 use crate::{
-    catalog::{self, Backup},
+    catalog::{self, Backup, Backups},
     error::{Error, Kind, Result},
-    repository::{Depth, Finding, IndexState, Reader, SurveyedFile},
+    repository::{CheckReport, Depth, Finding, IndexState, Reader, SurveyedFile},
 };
 use pgbackup_wire::ChunkId;
 use serde::Serialize;
@@ -52,11 +52,14 @@ pub fn repo_check(at: &AtRepository<'_>, request: RepoCheckRequest) -> Result<Re
         // Without it nothing can be said of the backups.
         return Err(damaged);
     }
-    let report = at.repository.check(request.depth)?;
+    let Backups { there: backups, unreadable } = catalog::list(at.repository)?;
+    let mut damage: Vec<_> = unreadable.iter().map(|one| format!("the {one}")).collect();
+    // The library's own check ends at the first backup that cannot be read.
+    let report =
+        if unreadable.is_empty() { at.repository.check(request.depth)? } else { CheckReport::default() };
     at.cancel.check()?;
     at.repository.require_answers()?;
-    let mut damage: Vec<_> = report.damage.into_iter().map(|finding| finding.what).collect();
-    let backups = catalog::list(at.repository)?;
+    damage.extend(report.damage.into_iter().map(|finding| finding.what));
     let reader = at.repository.reader()?;
     // Every byte is read a second time only where the first time showed that some are damaged.
     let broken = if damage.is_empty() || request.depth == Depth::Structure {
@@ -106,11 +109,13 @@ fn sound(names: &[&str]) -> String {
     }
 }
 
-/// The backups that need what the index does not have, each with what that is.
+/// The backups that cannot be read or need what the index does not have, each with what is wrong.
 pub(super) fn damage_by_index(at: &AtRepository<'_>) -> Result<Vec<(String, String)>> {
     let reader = at.repository.reader()?;
-    let mut damaged = Vec::new();
-    for backup in catalog::list(at.repository)? {
+    let Backups { there, unreadable } = catalog::list(at.repository)?;
+    let lost = unreadable.into_iter().map(|one| (one.id.short().to_owned(), one.why.to_string()));
+    let mut damaged: Vec<_> = lost.collect();
+    for backup in there {
         if let Some(why) = damage_of(&reader, &backup, &HashSet::new())? {
             damaged.push((backup.name().to_owned(), why));
         }

@@ -135,7 +135,7 @@ fn a_backup_is_listed_with_what_its_record_says_and_inspected_down_to_its_tables
     let cancel = Cancel::default();
     let at = at(&repository, &cancel);
 
-    let listed = list(&at).unwrap().backups;
+    let listed = list(&at).unwrap().there;
 
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].record.databases[1].name, "x/y");
@@ -391,7 +391,7 @@ fn what_is_deleted_is_gone_from_the_list_and_pruned_and_a_missing_name_deletes_n
     assert_eq!((plan.backups.len(), plan.remaining), (1, 1));
     delete::apply(&at, plan).unwrap();
 
-    assert_eq!(list(&at).unwrap().backups.len(), 1);
+    assert_eq!(list(&at).unwrap().there.len(), 1);
     let plan = repo_prune::prepare(&at).unwrap();
     assert!(!plan.is_empty() && plan.freed_bytes > 0);
     assert!(repo_prune::apply(&at).unwrap().freed_bytes > 0);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     catalog::{
-        self, Backup,
+        self,
         manifest::{DatabaseRecord, Manifest},
     },
     error::{Context as _, Error, Kind, Result},
@@ -125,7 +125,7 @@ impl<'a> Restore<'a> {
         let lock = lock_to_read(repository, "restore", at.clock, at.observer)?;
         let reader = repository.reader()?;
         let all = catalog::list(repository)?;
-        let backup: &Backup = catalog::find(&all, &request.backup)?;
+        let backup = all.find(&request.backup)?;
         let manifest = catalog::read_manifest(&reader, backup)?;
         let files = reader.files(&backup.id)?;
         let chosen = restore_prepare::choose(&manifest, request)?

@@ -69,8 +69,7 @@ pub struct VerifiedDatabase {
 /// [`Kind::Damage`] with one cause for each table, large object or file that is damaged.
 pub fn verify(at: &AtRepository<'_>, request: &VerifyRequest) -> Result<VerifyOutcome> {
     let started = at.clock.now();
-    let backups = catalog::list(at.repository)?;
-    let backup = catalog::find(&backups, &request.backup)?.clone();
+    let backup = catalog::list(at.repository)?.find(&request.backup)?.clone();
     let _lock = at.lock_to_read("verify")?;
     let reader = at.repository.reader()?;
     let manifest = catalog::read_manifest(&reader, &backup).or_else(|error| {

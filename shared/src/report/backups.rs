@@ -12,6 +12,7 @@ use crate::{
         manifest::{DatabaseRecord, Manifest, ReadBy},
     },
     operation::{DeleteOutcome, DeletePlan, InspectOutcome},
+    repository::SnapshotId,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -156,8 +157,14 @@ fn manifest_json(outcome: &InspectOutcome) -> Value {
 
 /// Returns what will be deleted.
 pub fn delete_plan(plan: &DeletePlan, now: Timestamp) -> String {
-    let mut text = Paragraphs::new(format!("Delete {}", plural(plan.backups.len() as u64, "backup")));
-    text.block(&backups(&plan.backups, now));
+    let count = plan.backups.len() + plan.unreadable.len();
+    let mut text = Paragraphs::new(format!("Delete {}", plural(count as u64, "backup")));
+    if !plan.backups.is_empty() {
+        text.block(&backups(&plan.backups, now));
+    }
+    for id in &plan.unreadable {
+        text.line(&format!("{}, which cannot be read", id.short()));
+    }
     text.line(&format!("{} will be left", plural(plan.remaining as u64, "backup")));
     text.into_text()
 }
@@ -165,17 +172,22 @@ pub fn delete_plan(plan: &DeletePlan, now: Timestamp) -> String {
 /// Returns the same for programs.
 pub fn delete_plan_json(plan: &DeletePlan) -> Value {
     let backups: Vec<Value> = plan.backups.iter().map(backup_json).collect();
-    json!({"backups": backups, "remaining": plan.remaining})
+    json!({"backups": backups, "unreadable": ids(&plan.unreadable), "remaining": plan.remaining})
 }
 
-/// Returns the names of what was deleted, one a line.
+/// Returns the names of what was deleted, one a line; ids of what had none that could be read.
 pub fn deleted(outcome: &DeleteOutcome) -> String {
-    backup_names(&outcome.deleted)
+    backup_names(&outcome.deleted) + &lines(outcome.unreadable.iter().map(SnapshotId::short))
+}
+
+fn ids(ids: &[SnapshotId]) -> Vec<&str> {
+    ids.iter().map(SnapshotId::as_str).collect()
 }
 
 /// Returns the same for programs.
 pub fn deleted_json(outcome: &DeleteOutcome) -> Value {
-    json!({"deleted": outcome.deleted.iter().map(Backup::name).collect::<Vec<_>>()})
+    let names: Vec<_> = outcome.deleted.iter().map(Backup::name).collect();
+    json!({"deleted": names, "unreadable": ids(&outcome.unreadable)})
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl Repository {
             id: self.id().to_owned(),
             path: self.place().to_owned(),
             key_file: self.key_file().map(|file| file.to_string_lossy().into_owned()),
-            backups: self.snapshots()?.len() as u64,
+            backups: self.snapshots()?.there.len() as u64,
             stored_bytes,
             packs,
             passwords,

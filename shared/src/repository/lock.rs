@@ -91,7 +91,7 @@ impl Repository {
     pub fn claim_name(&self, name: &str, clock: &dyn Clock) -> Result<Claim> {
         let lock = self.lock(LockKind::Name(name.to_owned()), "create", clock)?;
         // Looked at after the claim: one that held the name before has recorded its backup by now.
-        if let Some(taken) = self.snapshots()?.iter().find(|snapshot| snapshot.label == name) {
+        if let Some(taken) = self.snapshots()?.there.iter().find(|snapshot| snapshot.label == name) {
             return Err(Error::failed(format!("there is a backup named `{name}` already"))
                 .caused_by(format!(
                     "it was made at {}, its id is {}",

@@ -59,4 +59,4 @@ pub use reader::{Reader, Survey, SurveyedFile};
 pub use recovery::{Imported, import, import_by_password};
 pub use repair::IndexState;
 pub use s3::S3Variables;
-pub use snapshot::{NewSnapshot, Snapshot, SnapshotId, StoredFile};
+pub use snapshot::{DamagedSnapshot, NewSnapshot, Snapshot, SnapshotId, Snapshots, StoredFile};

@@ -60,7 +60,8 @@ impl Repository {
     /// Prepares to read: loads the index. Take a shared lock before, so that nothing is pruned
     /// meanwhile.
     pub fn reader(&self) -> Result<Reader> {
-        let roots = self.snapshots()?.into_iter().map(|snapshot| (snapshot.id, snapshot.tree)).collect();
+        let roots =
+            self.snapshots()?.there.into_iter().map(|snapshot| (snapshot.id, snapshot.tree)).collect();
         let index = Index::load(&self.inner)?;
         Ok(Reader { inner: Arc::clone(&self.inner), index, roots: Mutex::new(roots) })
     }

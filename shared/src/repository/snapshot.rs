@@ -5,7 +5,7 @@ use super::{
     rustic::{from_rustic, parse_hex},
     seal::read_text,
 };
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use jiff::Timestamp;
 use pgbackup_wire::ChunkId;
 use rustic_core::{FileType, Id, repofile::SnapshotFile};
@@ -68,6 +68,25 @@ pub struct Snapshot {
     pub(super) tree: ChunkId,
 }
 
+/// The snapshots of a repository.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshots {
+    /// Those of ours that can be read, oldest first.
+    pub there: Vec<Snapshot>,
+    /// Those that are not what was written.
+    pub damaged: Vec<DamagedSnapshot>,
+}
+
+/// A snapshot whose file is not what was written: a backup that is lost, and no reason not to
+/// know the others.
+#[derive(Clone, Debug)]
+pub struct DamagedSnapshot {
+    /// Its id, which is the file's name.
+    pub id: SnapshotId,
+    /// What is wrong with it.
+    pub why: Error,
+}
+
 /// A snapshot to be made.
 #[derive(Clone, Debug)]
 pub struct NewSnapshot {
@@ -100,24 +119,32 @@ impl StoredFile {
 }
 
 impl Repository {
-    /// The backups that are there, oldest first. Reads the snapshot files and nothing else.
-    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+    /// The backups that are there. Reads the snapshot files and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read for another reason than damage: it may be there at the next try.
+    pub fn snapshots(&self) -> Result<Snapshots> {
         let what = "read the list of backups";
         let ids = self.inner.backend.list(FileType::Snapshot).context(what)?;
-        let mut snapshots = Vec::with_capacity(ids.len());
+        let mut snapshots = Snapshots::default();
         for (id, file) in self.snapshot_files(&ids) {
             match file {
-                Ok(file) if file.tags.contains(TAG) => snapshots.push(snapshot(&id, &file)),
+                Ok(file) if file.tags.contains(TAG) => snapshots.there.push(snapshot(&id, &file)),
                 Ok(_) => {}
-                Err(error) => {
+                Err(why) => {
                     // One that another process deleted since it was listed is no error.
-                    if self.inner.backend.list(FileType::Snapshot).context(what)?.contains(&id) {
-                        return Err(error.context(what));
+                    if !self.inner.backend.list(FileType::Snapshot).context(what)?.contains(&id) {
+                        continue;
                     }
+                    if why.kind != Kind::Damage {
+                        return Err(why.context(what));
+                    }
+                    snapshots.damaged.push(DamagedSnapshot { id: SnapshotId::of(&id), why });
                 }
             }
         }
-        snapshots.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        snapshots.there.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
         Ok(snapshots)
     }
 
@@ -141,8 +168,9 @@ impl Repository {
     fn snapshot_file(&self, id: &Id) -> Result<SnapshotFile> {
         let what = || format!("read the snapshot `{id}`");
         let sealed = self.inner.backend.read_full(FileType::Snapshot, id).context(what())?;
-        let text = read_text(&self.inner.sealer, sealed.into()).context(what())?;
-        serde_json::from_slice(&text).context(what())
+        let text = read_text(&self.inner.sealer, sealed.into())?;
+        serde_json::from_slice(&text)
+            .map_err(|error| Error::new(Kind::Damage, "it is not a snapshot's text").caused_by(error))
     }
 
     /// Removes backups from the list. What only they held stays in the packs until the next prune.

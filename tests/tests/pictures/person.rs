@@ -162,7 +162,7 @@ impl Person {
             host: "laptop".into(),
         })
         .unwrap();
-        let earlier = repository.snapshots().unwrap().len();
+        let earlier = repository.snapshots().unwrap().there.len();
         let time = ["2026-11-21T09:00:00Z", "2026-11-21T10:00:00Z"][earlier];
         let manifest = Manifest {
             schema: SCHEMA,

@@ -47,6 +47,27 @@ fn a_list_for_programs_is_one_object_a_line() {
 }
 
 #[test]
+fn a_backup_that_cannot_be_read_is_told_after_the_others() {
+    let ann = ann();
+    let listed = ann.stdout("list --format json");
+    let monday = listed.lines().find(|line| line.contains("monday")).unwrap();
+    let id = serde_json::from_str::<serde_json::Value>(monday).unwrap()["id"].as_str().unwrap().to_owned();
+    fs::write(ann.repository().join("snapshots").join(id), "not what was written").unwrap();
+    insta::assert_snapshot!(redacted(&ann.picture("list")), @r"
+    $ docker pgbackup list
+    NAME       ID             CONTAINER   POSTGRESQL   DATABASES   SIZE   NEW      CREATED
+    pre_test   <id..>         pg          17.2         0           0 B    1.4 kB   2 hours ago
+    ------- stderr -------
+    error: a backup of this repository cannot be read
+      caused by: backup <id..>      : its authentication tag does not fit its bytes
+    hint: bring the file `<id>` of the folder `snapshots` back from a copy
+    hint: or give it up with `docker pgbackup delete <id..>      `
+    note: all other backups are as they were; nothing can be pruned meanwhile
+    [exit status: 5]
+    ");
+}
+
+#[test]
 fn a_backup_is_inspected_by_its_name() {
     insta::assert_snapshot!(redacted(&ann().picture("inspect pre_test")), @r"
     $ docker pgbackup inspect pre_test

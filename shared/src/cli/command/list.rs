@@ -28,17 +28,21 @@ Examples:
 
 Exit status:
   0    the list is complete, and may be empty
-  1    the repository could not be read";
+  1    the repository could not be read
+  5    a backup cannot be read; the others are listed";
 
 pub(in crate::cli) fn run(arguments: &ListArgs, caller: &Caller<'_>) -> Result<()> {
     let repository = caller.repository()?;
-    let mut backups = list::list(&caller.at(&repository))?.backups;
-    backups.reverse();
-    if arguments.format.is_json() {
-        return caller.print(&report::backups_json(&backups));
-    }
-    if caller.quiet {
-        return caller.print(&report::backup_names(&backups));
-    }
-    caller.print(&report::backups(&backups, caller.clock.now()))
+    let mut found = list::list(&caller.at(&repository))?;
+    found.there.reverse();
+    let backups = &found.there;
+    let text = if arguments.format.is_json() {
+        report::backups_json(backups)
+    } else if caller.quiet {
+        report::backup_names(backups)
+    } else {
+        report::backups(backups, caller.clock.now())
+    };
+    caller.print(&text)?;
+    found.require_readable()
 }

@@ -122,7 +122,7 @@ fn destination(
     runtime: &dyn Runtime,
 ) -> Result<Target> {
     let backups = catalog::list(repository)?;
-    let backup = catalog::find(&backups, &arguments.backup)?;
+    let backup = backups.find(&arguments.backup)?;
     let said = arguments.attributes.selection(arguments.to.as_deref());
     let selection = if said.is_empty() {
         Selection { name: Some(backup.record.target.clone()), ..Selection::default() }

@@ -34,7 +34,7 @@ fn writers_with_other_clocks_work_side_by_side_and_keep_prune_out() {
 
     drop(locks);
     let names: Vec<_> =
-        again(&place).snapshots().unwrap().into_iter().map(|snapshot| snapshot.label).collect();
+        again(&place).snapshots().unwrap().there.into_iter().map(|snapshot| snapshot.label).collect();
     assert_eq!(names, ["early", "late"]);
     assert!(again(&place).lock_alone("prune", &Ahead(-1)).is_ok());
 }

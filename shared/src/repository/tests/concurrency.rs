@@ -55,7 +55,7 @@ fn two_writers_at_once_both_leave_a_whole_backup() {
     });
     let repository = again(&place);
     let reader = repository.reader().unwrap();
-    let snapshots = repository.snapshots().unwrap();
+    let snapshots = repository.snapshots().unwrap().there;
     assert_eq!(snapshots.len(), 2);
     for snapshot in snapshots {
         let number: usize = snapshot.label.trim_start_matches("backup-").parse().unwrap();

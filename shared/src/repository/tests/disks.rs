@@ -84,7 +84,7 @@ fn a_disk_that_is_full_at_any_step_of_a_backup_gets_none_and_is_as_free_as_befor
             let file = put(&writer, &["a"], &content);
             writer.commit(vec![file], named(&name))
         })();
-        let listed = repository.snapshots().unwrap().iter().any(|snapshot| snapshot.label == name);
+        let listed = repository.snapshots().unwrap().there.iter().any(|snapshot| snapshot.label == name);
         let locks = repository.locks_seen().unwrap();
         assert!(locks.live.is_empty() && locks.stale.is_empty(), "{pages} pages: {locks:?}");
         let error = match tried {
@@ -109,7 +109,7 @@ fn a_disk_that_is_full_at_any_step_of_a_backup_gets_none_and_is_as_free_as_befor
         pages += 1;
     }
     assert_eq!(stopped.len(), 4, "not every step met the full disk: {stopped:?}");
-    assert!(again(&place).snapshots().unwrap().len() == 2);
+    assert!(again(&place).snapshots().unwrap().there.len() == 2);
 }
 
 #[test]

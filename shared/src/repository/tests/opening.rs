@@ -96,7 +96,7 @@ fn the_recovery_sheet_opens_the_repository_on_another_host_by_key_and_by_passwor
 
     assert!(open(&elsewhere).is_err());
     import(&sheet, &elsewhere.keys_folder).unwrap();
-    assert_eq!(open(&elsewhere).unwrap().snapshots().unwrap().len(), 1);
+    assert_eq!(open(&elsewhere).unwrap().snapshots().unwrap().there.len(), 1);
 
     let password = sheet.expose().lines().find_map(|line| line.strip_prefix("password: ")).unwrap();
     let third = Place::new();
@@ -106,7 +106,7 @@ fn the_recovery_sheet_opens_the_repository_on_another_host_by_key_and_by_passwor
         ..third.options()
     };
     let opened = open(&by_password).unwrap();
-    assert_eq!(opened.snapshots().unwrap().len(), 1);
+    assert_eq!(opened.snapshots().unwrap().there.len(), 1);
     assert_eq!(opened.key_file(), None);
     let wrong = Options { password: Some(Secret::new("wrong")), ..by_password };
     assert!(open(&wrong).err().unwrap().causes[0].contains("password"));
@@ -225,7 +225,7 @@ fn a_repository_that_restic_made_is_taken_over_by_its_password_and_keeps_what_re
 
     let repository = again(&place);
     assert_eq!(repository.key_file(), Some(imported.key_file.as_path()));
-    assert!(repository.snapshots().unwrap().is_empty(), "only backups of ours are listed");
+    assert!(repository.snapshots().unwrap().there.is_empty(), "only backups of ours are listed");
     let ours = back_up(&repository, "ours", &[(&["a"], &noise(2, 100_000))]);
     let alone = repository.lock_alone("prune", &SystemClock).unwrap();
     repository.delete(&[ours]).unwrap();

@@ -83,7 +83,7 @@ fn a_backup_that_names_a_chunk_nobody_stored_is_not_recorded() {
         let bad = StoredFile { path: vec!["b".to_owned()], chunks: vec![(id, length)] };
         let error = writer.commit(vec![good, bad], named("one")).unwrap_err();
         assert!(error.to_string().contains("a chunk of `b`"), "{error}");
-        assert!(repository.snapshots().unwrap().is_empty());
+        assert!(repository.snapshots().unwrap().there.is_empty());
     }
 }
 
@@ -96,7 +96,7 @@ fn a_writer_that_ends_before_the_commit_leaves_no_backup_and_a_clean_repository(
         let writer = repository.writer().unwrap();
         put(&writer, &["a"], &noise(3, 20 << 20));
     }
-    assert!(again(&place).snapshots().unwrap().is_empty());
+    assert!(again(&place).snapshots().unwrap().there.is_empty());
     assert!(again(&place).check(Depth::EveryByte).unwrap().is_clean());
 }
 
