@@ -8,8 +8,9 @@
 //! Absent on purpose: nothing here knows what a backup is.
 //!
 //! Reading order: [`plugin`] (what `docker` says to us), [`endpoint`] (which daemon is meant),
-//! [`runtime`] (what we ask of it).
+//! [`transport`] (how bytes get there), [`runtime`] (what we ask of it).
 
 pub mod endpoint;
 pub mod plugin;
 pub mod runtime;
+pub mod transport;

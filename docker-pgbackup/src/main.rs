@@ -40,20 +40,24 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> Result<i32> {
-    let line = plugin::split(args)?;
+    let Line { globals, as_plugin, rest } = plugin::split(args)?;
+    if as_plugin && rest.first().is_some_and(|word| word == plugin::HOOKS_COMMAND) {
+        // Nothing is added to what `docker` says after its own commands.
+        return Ok(0);
+    }
     let cancel = Cancel::default();
     plugin::cancel_on_request(&cancel, env::var(plugin::SOCKET_VARIABLE).ok().as_deref())?;
-    let Line { globals, as_plugin, rest } = line;
+    let asked = cancel.clone();
     let open = || -> Result<Box<dyn Runtime>> {
         let endpoint = endpoint::resolve(&globals, &docker_variables())?;
-        Ok(Box::new(DockerRuntime::open(&endpoint)?))
+        Ok(Box::new(DockerRuntime::open(&endpoint, &asked)?))
     };
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let (answers, errors) = (stdin.is_terminal(), stderr.is_terminal());
     Ok(cli::main(Host {
         argv: rest,
         environment: environment(),
-        brand: if as_plugin { "docker pgbackup" } else { "docker-pgbackup" },
+        brand: brand(as_plugin),
         platform: "docker",
         clock: &SystemClock,
         cancel,
@@ -70,10 +74,7 @@ fn run(args: &[OsString]) -> Result<i32> {
 
 /// The variables by which Docker's endpoint is found.
 fn docker_variables() -> BTreeMap<String, String> {
-    ["DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "HOME"]
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), env::var(name).ok()?)))
-        .collect()
+    endpoint::VARIABLES.into_iter().filter_map(|name| Some((name.to_owned(), env::var(name).ok()?))).collect()
 }
 
 /// What the engine may know of the environment.
@@ -126,5 +127,14 @@ fn write_error(stream: &mut dyn Write, error: &Error) -> io::Result<()> {
     for hint in &error.hints {
         writeln!(stream, "hint: {hint}")?;
     }
+    if error.kind == Kind::Usage {
+        let called_by_docker = env::var_os(plugin::CALLED_BY_DOCKER).is_some();
+        writeln!(stream, "See '{} --help'.", brand(called_by_docker))?;
+    }
     Ok(())
+}
+
+/// How the program is called in what it says.
+fn brand(as_plugin: bool) -> &'static str {
+    if as_plugin { "docker pgbackup" } else { "docker-pgbackup" }
 }

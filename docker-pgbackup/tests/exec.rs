@@ -8,7 +8,10 @@ use docker_pgbackup::{
     plugin::Globals,
     runtime::DockerRuntime,
 };
-use pgbackup_engine::target::{Runtime, Session, Target};
+use pgbackup_engine::{
+    cancel::Cancel,
+    target::{Runtime, Session, Target},
+};
 use std::{
     env,
     io::{ErrorKind, Read, Write},
@@ -74,7 +77,7 @@ fn endpoint() -> Endpoint {
 
 /// The daemon and an idle container, or nothing where tests on containers cannot run.
 fn idle() -> Option<(DockerRuntime, Container)> {
-    match DockerRuntime::open(&endpoint()) {
+    match DockerRuntime::open(&endpoint(), &Cancel::default()) {
         Ok(runtime) => Some((runtime, Container::start(&["sleep", "600"]))),
         Err(error) => {
             assert!(env::var("CI").as_deref() != Ok("true"), "these tests need Docker: {error}");

@@ -22,6 +22,7 @@ pub mod repository;
 pub mod s3;
 pub mod s3_proxy;
 pub mod server;
+pub mod ways;
 pub mod zoo;
 
 pub use plugin::{Outcome, Plugin};

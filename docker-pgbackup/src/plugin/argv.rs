@@ -18,8 +18,16 @@ pub struct Globals {
     pub host: Option<String>,
     /// `--config`: the folder of Docker's client configuration.
     pub config: Option<PathBuf>,
-    /// Whether TLS was asked for by `--tls` or `--tlsverify`; nothing if neither was given.
+    /// `--tls`, if it was given.
     pub tls: Option<bool>,
+    /// `--tlsverify`, if it was given; even as false it asks for TLS.
+    pub tls_verify: Option<bool>,
+    /// `--tlscacert`.
+    pub tls_ca: Option<PathBuf>,
+    /// `--tlscert`.
+    pub tls_certificate: Option<PathBuf>,
+    /// `--tlskey`.
+    pub tls_key: Option<PathBuf>,
 }
 
 /// A command line, taken apart.
@@ -74,11 +82,12 @@ fn first(args: &[OsString]) -> Option<(&str, &[OsString])> {
 
 /// As [`first`], for the value of `option`, which must be there and be text.
 fn value_of<'a>(option: &str, args: &'a [OsString]) -> Result<(&'a str, &'a [OsString])> {
-    let (value, behind) =
-        args.split_first().ok_or_else(|| Error::new(Kind::Usage, format!("`{option}` needs a value")))?;
-    let value = value
-        .to_str()
-        .ok_or_else(|| Error::new(Kind::Usage, format!("the value of `{option}` is not UTF-8")))?;
+    let (value, behind) = args
+        .split_first()
+        .ok_or_else(|| Error::new(Kind::Usage, format!("flag needs an argument: {option}")))?;
+    let value = value.to_str().ok_or_else(|| {
+        Error::new(Kind::Usage, format!("invalid argument for \"{option}\" flag: it is not UTF-8"))
+    })?;
     Ok((value, behind))
 }
 
@@ -117,10 +126,8 @@ fn take_long<'a>(
             globals.tls = Some(truth(name, value)?);
             Ok(Some(after))
         }
-        // Given at all, even as false, it turns TLS on; false leaves out the verification.
         "tlsverify" => {
-            truth(name, value)?;
-            globals.tls = Some(true);
+            globals.tls_verify = Some(truth(name, value)?);
             Ok(Some(after))
         }
         "config" | "context" | "host" | "log-level" | "tlscacert" | "tlscert" | "tlskey" => {
@@ -173,14 +180,24 @@ fn set(name: &str, value: &str, globals: &mut Globals) -> Result<()> {
         "context" => globals.context = Some(value.to_owned()),
         "config" => globals.config = Some(PathBuf::from(value)),
         "host" if globals.host.is_some() => {
-            return Err(Error::new(Kind::Usage, "`--host` was given more than once"));
+            return Err(Error::new(Kind::Usage, "specify only one -H"));
         }
         "host" => globals.host = Some(value.to_owned()),
-        // The log's level is docker's own matter, and files for TLS matter with TLS only, which
-        // is refused when the endpoint is looked up.
+        "tlscacert" => globals.tls_ca = Some(unquoted(value)),
+        "tlscert" => globals.tls_certificate = Some(unquoted(value)),
+        "tlskey" => globals.tls_key = Some(unquoted(value)),
+        // The log's level is docker's own matter.
         _ => {}
     }
     Ok(())
+}
+
+/// A path without the quotes around it that configuration files of shells leave there.
+///
+/// Source: docker/cli, opts/quotedstring.go.
+fn unquoted(value: &str) -> PathBuf {
+    let inside = |quote| value.strip_prefix(quote).and_then(|rest: &str| rest.strip_suffix(quote));
+    inside('"').or_else(|| inside('\'')).unwrap_or(value).into()
 }
 
 /// Source: Go, strconv.ParseBool, which reads the values of docker's switches.
@@ -188,8 +205,10 @@ fn truth(name: &str, value: Option<&str>) -> Result<bool> {
     match value {
         None | Some("1" | "t" | "T" | "TRUE" | "true" | "True") => Ok(true),
         Some("0" | "f" | "F" | "FALSE" | "false" | "False") => Ok(false),
-        Some(other) => Err(Error::new(Kind::Usage, format!("`--{name}` cannot be `{other}`"))
-            .hint(format!("say `--{name}` or `--{name}=false`"))),
+        Some(other) => Err(Error::new(
+            Kind::Usage,
+            format!("invalid argument {other:?} for \"--{name}\" flag: it can be true or false"),
+        )),
     }
 }
 
@@ -249,9 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn tls_can_be_turned_off() {
+    fn what_is_said_of_tls_is_kept_as_it_was_said() {
         assert_eq!(line("--tls=false pgbackup").globals.tls, Some(false));
-        assert_eq!(line("--tlsverify=false pgbackup").globals.tls, Some(true));
-        assert_eq!(line("pgbackup").globals.tls, None);
+        assert_eq!(line("--tlsverify=false pgbackup").globals.tls_verify, Some(false));
+        assert_eq!(line("pgbackup").globals, Globals::default());
+        let files = line("--tls --tlscacert a --tlscert='b' --tlskey=\"c\" pgbackup").globals;
+        assert_eq!(files.tls_ca, Some("a".into()));
+        assert_eq!(files.tls_certificate, Some("b".into()));
+        assert_eq!(files.tls_key, Some("c".into()));
     }
 }

@@ -7,6 +7,18 @@ use serde_json::json;
 /// Source: docker/cli, cli-plugins/metadata.
 pub const METADATA_COMMAND: &str = "docker-cli-plugin-metadata";
 
+/// The word behind the plugin's name when `docker` offers to add a hint to what one of its own
+/// commands said, which happens only where the user's `config.json` asks for it. Saying nothing
+/// is the way to add none.
+///
+/// Source: docker/cli, cli-plugins/manager/hooks.go.
+pub const HOOKS_COMMAND: &str = "docker-cli-plugin-hooks";
+
+/// The variable that is there when `docker` runs a plugin.
+///
+/// Source: docker/cli, cli-plugins/metadata, `ReexecEnvvar`.
+pub const CALLED_BY_DOCKER: &str = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND";
+
 /// Returns the answer, as JSON.
 ///
 /// `docker` asks on every call of the plugin and for every `docker --help`, so nothing is looked

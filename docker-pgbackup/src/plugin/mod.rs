@@ -13,5 +13,5 @@ mod metadata;
 mod shutdown;
 
 pub use argv::{Globals, Line, split};
-pub use metadata::{METADATA_COMMAND, metadata};
+pub use metadata::{CALLED_BY_DOCKER, HOOKS_COMMAND, METADATA_COMMAND, metadata};
 pub use shutdown::{SOCKET_VARIABLE, cancel_on_request};

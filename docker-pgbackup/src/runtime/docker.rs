@@ -1,9 +1,12 @@
 //! The seam itself: what the engine asks, put to the daemon.
 
 use super::{processes, session, trouble};
-use crate::endpoint::Endpoint;
+use crate::{
+    endpoint::{ApiVersion, Endpoint},
+    transport,
+};
 use bollard::{
-    API_DEFAULT_VERSION, Docker,
+    Docker,
     errors::Error as DockerError,
     exec::{CreateExecOptions, StartExecOptions, StartExecResults},
     models::{ContainerInspectResponse, ContainerSummary},
@@ -11,13 +14,15 @@ use bollard::{
 };
 use futures_util::{StreamExt, stream};
 use pgbackup_engine::{
+    cancel::Cancel,
     error::{Context, Error, Result},
     target::{Runtime, Session, Target},
 };
 use std::{collections::BTreeMap, future::Future, sync::Arc};
+use tokio::sync::Notify;
 
-/// How long the daemon may take to begin an answer.
-const ANSWER_SECONDS: u64 = 120;
+/// The oldest version of the API that holds all that is asked here: that of Docker 20.10.
+const OLDEST: ApiVersion = ApiVersion { major: 1, minor: 41 };
 
 /// Questions that are put to the daemon at once.
 const AT_ONCE: usize = 16;
@@ -38,34 +43,36 @@ pub struct DockerRuntime {
 pub(super) struct Core {
     pub(super) docker: Docker,
     endpoint: Endpoint,
+    cancel: Cancel,
     /// Taken only when it is dropped.
     tokio: Option<tokio::runtime::Runtime>,
     handle: tokio::runtime::Handle,
 }
 
 impl DockerRuntime {
-    /// Connects to the daemon at `endpoint`, and has it answer once.
+    /// Connects to the daemon at `endpoint`, and has it answer once. Questions are given up when
+    /// `cancel` is raised; programs are still run then, since some put in order what was begun.
     ///
     /// # Errors
     ///
-    /// When there is no socket, it may not be used, or no daemon answers on it: each with a hint
-    /// of its own.
-    pub fn open(endpoint: &Endpoint) -> Result<Self> {
+    /// When the daemon cannot be reached, or does not let us in, each way with a hint of its own;
+    /// when it is too old.
+    pub fn open(endpoint: &Endpoint, cancel: &Cancel) -> Result<Self> {
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("docker")
             .enable_all()
             .build()
             .context("start the threads for Docker's streams")?;
-        let docker = Docker::connect_with_unix(
-            &endpoint.socket.to_string_lossy(),
-            ANSWER_SECONDS,
-            API_DEFAULT_VERSION,
-        )
-        .map_err(|error| trouble::unreachable(endpoint, &error))?;
+        let (docker, channel) = transport::connect(endpoint)?;
         let handle = tokio.handle().clone();
-        let core = Core { docker, endpoint: endpoint.clone(), tokio: Some(tokio), handle };
-        core.wait(core.docker.ping()).map_err(|error| trouble::unreachable(endpoint, &error))?;
+        let (endpoint, cancel) = (endpoint.clone(), cancel.clone());
+        let core = Core { docker, endpoint, cancel, tokio: Some(tokio), handle };
+        let endpoint = &core.endpoint;
+        core.ask(core.docker.ping())?.map_err(|error| trouble::unreachable(endpoint, &error))?;
+        if let Some(told) = channel.told().filter(|told| *told < OLDEST) {
+            return Err(trouble::too_old(endpoint, told, OLDEST));
+        }
         Ok(Self { core: Arc::new(core) })
     }
 }
@@ -74,6 +81,19 @@ impl Core {
     /// Waits on the engine's thread for something that tokio's threads do.
     pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.handle.block_on(work)
+    }
+
+    /// As [`wait`](Self::wait), for no longer than the user does not cancel.
+    fn ask<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        let wish = Arc::new(Notify::new());
+        let raised = Arc::clone(&wish);
+        let _waiting = self.cancel.on_cancel(move || raised.notify_one());
+        self.wait(async {
+            tokio::select! {
+                answer = work => Ok(answer),
+                () = wish.notified() => Err(Error::cancelled()),
+            }
+        })
     }
 
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> tokio::task::AbortHandle {
@@ -102,7 +122,7 @@ impl Runtime for DockerRuntime {
     fn targets(&self) -> Result<Vec<Target>> {
         let docker = &self.core.docker;
         let what = "list the containers";
-        self.core.wait(async {
+        self.core.ask(async {
             let listed = docker
                 .list_containers(None::<ListContainersOptions>)
                 .await
@@ -126,7 +146,7 @@ impl Runtime for DockerRuntime {
                 }
             }
             Ok(targets)
-        })
+        })?
     }
 
     fn stopped(&self, name: &str) -> Result<Option<Error>> {
@@ -135,7 +155,7 @@ impl Runtime for DockerRuntime {
             return Ok(None);
         }
         let asked = self.core.docker.inspect_container(name, None::<InspectContainerOptions>);
-        match self.core.wait(asked) {
+        match self.core.ask(asked)? {
             Ok(inspected) => Ok(trouble::stopped(name, inspected.state.as_ref())),
             Err(error) if trouble::is_gone(&error) || trouble::is_bad_name(&error) => Ok(None),
             Err(error) => Err(self.core.trouble(format!("look at the container `{name}`"), &error)),
@@ -144,12 +164,12 @@ impl Runtime for DockerRuntime {
 
     fn runs_postgres(&self, targets: &[Target]) -> Result<Vec<bool>> {
         let docker = &self.core.docker;
-        let asked: Vec<_> = self.core.wait(
+        let asked: Vec<_> = self.core.ask(
             stream::iter(targets)
                 .map(|target| docker.top_processes(&target.id, None::<TopOptions>))
                 .buffered(AT_ONCE)
                 .collect(),
-        );
+        )?;
         targets
             .iter()
             .zip(asked)

@@ -15,5 +15,6 @@ mod processes;
 mod session;
 mod streams;
 mod trouble;
+mod unreachable;
 
 pub use docker::DockerRuntime;

@@ -1,40 +1,28 @@
 //! What the daemon's errors mean for the person who reads them.
 
-use crate::endpoint::Endpoint;
+use super::unreachable::{chain, io_error};
+use crate::endpoint::{ApiVersion, Endpoint};
 use bollard::{errors::Error as DockerError, models::ContainerState};
 use pgbackup_engine::{
     error::{Error, Kind},
     target::Target,
 };
-use std::{error::Error as _, io};
+
+pub use super::unreachable::unreachable;
 
 /// Puts `what` was tried on top of what bollard says, with a hint where one helps.
 pub fn explain(what: impl Into<String>, endpoint: &Endpoint, error: &DockerError) -> Error {
-    if io_kind(error).is_some() {
+    if io_error(error).is_some() {
         return unreachable(endpoint, error).context(what);
     }
     chain(Error::failed(what), error)
 }
 
-/// The daemon could not be spoken to.
-pub fn unreachable(endpoint: &Endpoint, error: &DockerError) -> Error {
-    let socket = endpoint.socket.display();
-    let made = Error::failed(format!("cannot reach Docker at `{socket}` ({})", endpoint.origin));
-    match (error, io_kind(error)) {
-        (DockerError::SocketNotFoundError(_), _) | (_, Some(io::ErrorKind::NotFound)) => made
-            .caused_by("there is no such socket")
-            .hint("start Docker, or say where it is: `docker context ls`, `DOCKER_HOST=unix:///path`"),
-        (_, Some(io::ErrorKind::PermissionDenied)) => made
-            .caused_by("permission denied")
-            .hint("let your user speak to Docker: `sudo usermod -aG docker $USER`, then log in again"),
-        (_, Some(io::ErrorKind::ConnectionRefused)) => made
-            .caused_by("nothing listens on the socket")
-            .hint("start Docker: `sudo systemctl start docker`"),
-        (DockerError::RequestTimeoutError, _) => {
-            made.caused_by("the daemon does not answer").hint("see whether `docker info` answers")
-        }
-        _ => chain(made, error).hint("see what `docker info` says"),
-    }
+/// The daemon answers, and cannot do what is needed.
+pub fn too_old(endpoint: &Endpoint, told: ApiVersion, oldest: ApiVersion) -> Error {
+    Error::failed(format!("Docker at `{}` is too old", endpoint.address))
+        .caused_by(format!("it speaks version {told} of Docker's API, and {oldest} is needed"))
+        .hint("Docker 20.10 and Podman 3.4 are new enough")
 }
 
 /// Adds what can be done about a container that takes no programs now.
@@ -97,47 +85,18 @@ pub fn is_not_running(error: &DockerError) -> bool {
     }
 }
 
-/// Makes the error and its sources causes, each said once: outer ones often repeat inner ones.
-fn chain(mut made: Error, error: &DockerError) -> Error {
-    if let DockerError::DockerResponseServerError { message, .. } = error {
-        return made.caused_by(message);
-    }
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if made.causes.last() != Some(&text) {
-            made = made.caused_by(text);
-        }
-        source = cause.source();
-    }
-    made
-}
-
-/// The kind of the I/O error at the root, where there is one.
-fn io_kind(error: &DockerError) -> Option<io::ErrorKind> {
-    if let DockerError::IOError { err } = error {
-        return Some(err.kind());
-    }
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<io::Error>() {
-            return Some(io.kind());
-        }
-        source = cause.source();
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{endpoint, plugin::Globals};
+    use std::collections::BTreeMap;
 
     fn said(status_code: u16, message: &str) -> DockerError {
         DockerError::DockerResponseServerError { status_code, message: message.to_owned() }
     }
 
     fn endpoint() -> Endpoint {
-        Endpoint { socket: "/x".into(), origin: "Docker context `default`".into() }
+        endpoint::resolve(&Globals::default(), &BTreeMap::new()).unwrap()
     }
 
     #[test]
@@ -161,14 +120,6 @@ mod tests {
         assert_eq!(error.to_string(), "the container `pg` is not running: it ended with exit status 1");
         assert_eq!(error.hints, ["start it with `docker start pg`"]);
         assert!(stopped("pg", Some(&ContainerState { running: Some(true), ..ended })).is_none());
-    }
-
-    #[test]
-    fn a_socket_without_rights_names_the_group() {
-        let denied = DockerError::IOError { err: io::ErrorKind::PermissionDenied.into() };
-        let error = explain("list the containers", &endpoint(), &denied);
-        assert_eq!(error.what, "list the containers");
-        assert!(error.hints[0].contains("usermod -aG docker"));
     }
 
     #[test]

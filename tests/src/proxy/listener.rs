@@ -141,7 +141,7 @@ impl Drop for Proxy {
 }
 
 /// The daemon's own socket: that of `DOCKER_HOST`, or the usual one.
-fn daemon() -> PathBuf {
+pub(crate) fn daemon() -> PathBuf {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     host.strip_prefix("unix://").filter(|path| !path.is_empty()).unwrap_or("/var/run/docker.sock").into()
 }

@@ -19,4 +19,5 @@ mod pump;
 pub mod shop;
 
 pub use fault::{At, Direction, Edge, Fault, Harm};
+pub(crate) use listener::daemon;
 pub use listener::{Proxy, Stream};
