@@ -10,6 +10,8 @@ use std::{
 
 /// So much of what was written is kept.
 const TAIL: usize = 16 << 10;
+/// Letters of a mark (`stream::new_mark`).
+const MARK: usize = 32;
 /// How long the end of it is waited for once standard output has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -60,7 +62,10 @@ impl Complaints {
             .changed
             .wait_timeout_while(said, LAST_WORDS, |said| !said.1)
             .unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&said.0).trim().to_owned()
+        // Marks of ours are no complaints.
+        let is_mark = |line: &&str| line.len() == MARK && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let said = String::from_utf8_lossy(&said.0).into_owned();
+        said.trim().lines().filter(|line| !is_mark(line)).collect::<Vec<_>>().join("\n")
     }
 
     /// What was said up to a mark that the program was asked to write there.
