@@ -16,26 +16,34 @@ pub enum Victim {
     PgDump,
     /// The server's pg_restore.
     PgRestore,
+    /// psql that runs in the mover's place, and nobody else's.
+    Psql,
 }
 
 /// Returns the process ids, as this machine counts, of a program that runs in the container.
+///
+/// A child of such a program that has not become another one yet is not counted: the server would
+/// be the parent that learns how it ended.
 pub fn processes(server: &Server, victim: Victim) -> Vec<String> {
-    let top = must("docker", &["top", &server.name, "-eo", "pid,comm,args"]);
-    let is_it = |line: &&str| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (name, program) = (fields.next().unwrap_or(""), fields.next().unwrap_or(""));
-        match victim {
+    let top = must("docker", &["top", &server.name, "-eo", "pid,ppid,comm,args"]);
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in top.lines().skip(1) {
+        let mut fields = line.split_whitespace();
+        let mut next = || fields.next().unwrap_or("").to_owned();
+        let (pid, parent, name, program) = (next(), next(), next(), next());
+        let is_it = match victim {
             Victim::Mover => name.contains("pgbackup") || program.contains("pgbackup"),
             Victim::PgDump => name == "pg_dump",
             Victim::PgRestore => name == "pg_restore",
+            // Its own sign on the command line; a test's psql gives other options.
+            Victim::Psql => name == "psql" && line.contains("psql -X -q -w"),
+        };
+        if is_it {
+            found.push((pid, parent));
         }
-    };
-    top.lines()
-        .skip(1)
-        .filter(is_it)
-        .filter_map(|line| line.split_whitespace().next())
-        .map(Into::into)
-        .collect()
+    }
+    let is_child = |parent: &String| victim == Victim::Psql && found.iter().any(|(pid, _)| pid == parent);
+    found.iter().filter(|(_, parent)| !is_child(parent)).map(|(pid, _)| pid.clone()).collect()
 }
 
 /// Sends a signal to every process of that kind in the container; returns how many there were.

@@ -1,4 +1,4 @@
-//! F6, F41: what happens to the mover, to a session, to the server and to its container while a
+//! F6, F41: what happens to the mover or psql, to a session, to the server and to its container while a
 //! create or restore is at work: a clear error, soon, and no ghost when a container comes back.
 //!
 //! A run is held at a known place: a create before a table that another session has locked, a
@@ -28,6 +28,8 @@ const SILENT: Duration = Duration::from_secs(90);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Mover,
+    /// All of psql that run in the mover's place.
+    Psql,
     Session,
     Postmaster,
     Restart,
@@ -39,6 +41,7 @@ impl Fault {
     fn happens_to(self, server: &Server) {
         match self {
             Self::Mover => assert_eq!(faults::signal(server, Victim::Mover, "KILL"), 1),
+            Self::Psql => assert_ne!(faults::signal(server, Victim::Psql, "KILL"), 0),
             Self::Session => {
                 let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'pgbackup%'";
                 assert_ne!(server.sql("postgres", end).trim(), "0");
@@ -59,7 +62,7 @@ impl Fault {
     /// Has the server back.
     fn is_over(self, server: &Server) {
         match self {
-            Self::Mover | Self::Session | Self::Restart => {}
+            Self::Mover | Self::Psql | Self::Session | Self::Restart => {}
             Self::Postmaster | Self::Kill => {
                 wait_for("container that has ended", || {
                     let state = must("docker", &["inspect", "--format", "{{.State.Running}}", &server.name]);
@@ -83,18 +86,27 @@ impl Fault {
 }
 
 const AT_ONCE: [Fault; 5] = [Fault::Mover, Fault::Session, Fault::Postmaster, Fault::Restart, Fault::Kill];
+const PLAIN_AT_ONCE: [Fault; 5] =
+    [Fault::Psql, Fault::Session, Fault::Postmaster, Fault::Restart, Fault::Kill];
 
-/// A shop with a backup named `good`, of which a restore sleeps in a row of `held`.
-fn shop(plugin: &Plugin) -> Server {
+/// What goes between plugin and container, on command lines.
+type Way<'a> = &'a [&'a str];
+
+const MOVER: Way<'_> = &[];
+const PLAIN: Way<'_> = &["--mover=never"];
+
+/// A shop with a backup named `good`, of which a restore sleeps for so many seconds in a row of
+/// `held`.
+fn shop(plugin: &Plugin, seconds: u32) -> Server {
     let server = Server::start(17);
     server.sql("postgres", "CREATE DATABASE shop");
     server.sql(
         "shop",
-        "CREATE TABLE orders AS SELECT i AS id, md5(i::text) AS what FROM generate_series(1, 1000) i;
+        &format!("CREATE TABLE orders AS SELECT i AS id, md5(i::text) AS what FROM generate_series(1, 1000) i;
          CREATE FUNCTION takes_long(i int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN true; END';
          CREATE TABLE held (i int CHECK (takes_long(i)));
          INSERT INTO held VALUES (1);
-         CREATE OR REPLACE FUNCTION takes_long(i int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN true; END'",
+         CREATE OR REPLACE FUNCTION takes_long(i int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep({seconds}); RETURN true; END'"),
     );
     plugin.must(&["create", &server.name, "-d", "shop", "--name", "good"]);
     server
@@ -103,7 +115,7 @@ fn shop(plugin: &Plugin) -> Server {
 /// Waits until a session of the plugin's waits for what holds it.
 fn wait_until_held(server: &Server) {
     wait_for("run that is held", || {
-        let held = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgbackup%' AND (wait_event = 'PgSleep' OR (wait_event_type = 'Lock' AND state = 'active'))";
+        let held = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgbackup%' AND (wait_event = 'PgSleep' OR (wait_event_type = 'Lock' AND state = 'active') OR query LIKE '%pg_locks%')";
         (server.sql("postgres", held).trim() != "0").then_some(())
     });
 }
@@ -137,13 +149,15 @@ fn hurt(fault: Fault, plugin: &Plugin, server: &Server, arguments: &[&str]) -> O
     outcome
 }
 
-fn create_is_hurt(faults: &[Fault]) {
+fn create_is_hurt(way: Way<'_>, faults: &[Fault]) {
     let plugin = Plugin::new();
-    let server = shop(&plugin);
+    let server = shop(&plugin, 600);
     for fault in faults {
         let mut holder = Session::open(&server, "shop");
         holder.run("BEGIN; LOCK TABLE held");
-        let arguments = ["create", &server.name, "-d", "shop", "--name", "hurt", "--lock-timeout", "10m"];
+        let mut arguments =
+            vec!["create", &server.name, "-d", "shop", "--name", "hurt", "--lock-timeout", "10m"];
+        arguments.extend(way);
         let outcome = hurt(*fault, &plugin, &server, &arguments);
         assert!(outcome.stderr.contains("no backup was recorded"), "{fault:?}: {outcome:?}");
         assert_eq!(plugin.backups(), ["good"], "{fault:?}");
@@ -151,11 +165,13 @@ fn create_is_hurt(faults: &[Fault]) {
     plugin.must(&["create", &server.name, "-d", "shop", "--name", "after"]);
 }
 
-fn restore_is_hurt(faults: &[Fault]) {
+fn restore_is_hurt(way: Way<'_>, seconds: u32, faults: &[Fault]) {
     let plugin = Plugin::new();
-    let server = shop(&plugin);
+    let server = shop(&plugin, seconds);
     for fault in faults {
-        hurt(*fault, &plugin, &server, &["restore", "good", "-d", "shop", "--yes"]);
+        let mut arguments = vec!["restore", "good", "-d", "shop", "--yes"];
+        arguments.extend(way);
+        hurt(*fault, &plugin, &server, &arguments);
         assert_eq!(server.sql("shop", "SELECT count(*) FROM orders").trim(), "1000", "{fault:?}");
         // What could not be taken back from a server that was gone is dropped when asked.
         if server.all_databases().len() > 4 {
@@ -168,14 +184,14 @@ fn restore_is_hurt(faults: &[Fault]) {
 #[test]
 fn a_create_whose_mover_session_server_or_container_is_lost_says_so_and_records_nothing() {
     if docker_is_here() {
-        create_is_hurt(&AT_ONCE);
+        create_is_hurt(MOVER, &AT_ONCE);
     }
 }
 
 #[test]
 fn a_restore_whose_mover_session_server_or_container_is_lost_says_so_and_replaces_nothing() {
     if docker_is_here() {
-        restore_is_hurt(&AT_ONCE);
+        restore_is_hurt(MOVER, 600, &AT_ONCE);
     }
 }
 
@@ -183,8 +199,33 @@ fn a_restore_whose_mover_session_server_or_container_is_lost_says_so_and_replace
 fn a_container_that_is_paused_for_long_fails_the_run_and_has_no_ghost_when_it_comes_back() {
     if docker_is_here() {
         thread::scope(|scope| {
-            scope.spawn(|| create_is_hurt(&[Fault::Pause]));
-            restore_is_hurt(&[Fault::Pause]);
+            scope.spawn(|| create_is_hurt(MOVER, &[Fault::Pause]));
+            restore_is_hurt(MOVER, 600, &[Fault::Pause]);
+        });
+    }
+}
+
+#[test]
+fn a_create_without_a_mover_whose_psql_session_server_or_container_is_lost_says_so() {
+    if docker_is_here() {
+        create_is_hurt(PLAIN, &PLAIN_AT_ONCE);
+    }
+}
+
+#[test]
+fn a_restore_without_a_mover_whose_psql_session_server_or_container_is_lost_replaces_nothing() {
+    if docker_is_here() {
+        // A statement goes on to its own end where psql is killed.
+        restore_is_hurt(PLAIN, 30, &PLAIN_AT_ONCE);
+    }
+}
+
+#[test]
+fn a_container_that_is_paused_for_long_fails_the_run_without_a_mover_too() {
+    if docker_is_here() {
+        thread::scope(|scope| {
+            scope.spawn(|| create_is_hurt(PLAIN, &[Fault::Pause]));
+            restore_is_hurt(PLAIN, 60, &[Fault::Pause]);
         });
     }
 }

@@ -33,6 +33,15 @@ fn assert_harmless(what: &str, text: &str) {
 
 #[test]
 fn no_name_of_a_database_a_role_or_a_table_steers_a_terminal_or_a_shell() {
+    no_name_steers_anything(&[]);
+}
+
+#[test]
+fn no_name_steers_a_terminal_a_shell_or_psql_without_a_mover_and_all_come_back() {
+    no_name_steers_anything(&["--mover=never"]);
+}
+
+fn no_name_steers_anything(way: &[&str]) {
     if !docker_is_here() {
         return;
     }
@@ -51,7 +60,9 @@ fn no_name_of_a_database_a_role_or_a_table_steers_a_terminal_or_a_shell() {
     let before = portrait(&server, &database);
     let roles = globals(&server);
     let said = |what: &[&str], status: i32| {
-        let outcome = plugin.run(what);
+        let goes_there = matches!(what[0], "create" | "restore");
+        let line: Vec<&str> = what.iter().chain(way.iter().filter(|_| goes_there)).copied().collect();
+        let outcome = plugin.run(&line);
         assert_eq!(outcome.status, Some(status), "{what:?}: {outcome:?}");
         assert_harmless(&format!("{what:?}"), &(outcome.stdout.clone() + &outcome.stderr));
         outcome

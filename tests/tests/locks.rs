@@ -67,6 +67,13 @@ fn a_table_that_is_locked_is_named_with_who_has_it_and_what_he_ran() {
     }
 }
 
+#[test]
+fn a_table_that_is_locked_is_named_with_who_has_it_without_a_mover_too() {
+    if docker_is_here() {
+        says_who_has_the_lock(&["--mover=never"]);
+    }
+}
+
 /// Whoever waits with other locks in his hand makes a deadlock of what the holder does next, and
 /// the server ends one of the two: its user's work.
 fn harms_nobody(extra: &[&str]) {
@@ -93,6 +100,13 @@ fn harms_nobody(extra: &[&str]) {
 fn a_backup_that_waits_for_one_table_holds_no_lock_on_another() {
     if docker_is_here() {
         harms_nobody(&[]);
+    }
+}
+
+#[test]
+fn a_backup_that_waits_for_one_table_without_a_mover_holds_no_lock_on_another() {
+    if docker_is_here() {
+        harms_nobody(&["--mover=never"]);
     }
 }
 

@@ -21,6 +21,14 @@ const DATABASES: [&str; 4] = ["postgres", "shop", "template0", "template1"];
 const BACKED_UP: &str = "backed up 60000 60000";
 const CHANGED: &str = "changed 60000 60000";
 
+/// What says on a command line that no mover is to be used.
+const NEVER: &[&str] = &["--mover=never"];
+
+/// A command line and more words.
+fn line<'a>(words: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    words.iter().chain(more).copied().collect()
+}
+
 /// A shop that was backed up as `good` and then changed.
 fn changed_shop(plugin: &Plugin) -> Server {
     let server = Server::start(17);
@@ -84,21 +92,21 @@ fn assert_all_is_well(plugin: &Plugin, server: &Server) {
     assert_restic_is_content(plugin);
 }
 
-#[test]
-fn killing_the_plugin_in_any_phase_of_a_create_lists_no_backup_that_is_not_whole() {
+fn killed_in_a_create(kills: Kills, way: &[&str]) {
     if !docker_is_here() {
         return;
     }
     let plugin = Plugin::new();
     let server = changed_shop(&plugin);
-    let takes = undisturbed(&plugin, &["create", &server.name, "-d", "shop", "--name", "again"], &CREATE);
-    let (mut kills, mut round) = (Kills::plan("create", &CREATE, 12), 0);
+    let again = ["create", &server.name, "-d", "shop", "--name", "again"];
+    let takes = undisturbed(&plugin, &line(&again, way), &CREATE);
+    let (mut kills, mut round) = (kills, 0);
     while let Some(aim) = kills.next_phase() {
         round += 1;
         let name = format!("round-{round}");
         // Something that no earlier round has stored.
         server.sql("shop", "TRUNCATE fresh; INSERT INTO fresh SELECT repeat(md5(random()::text), 3) FROM generate_series(1, 30000)");
-        let arguments = ["create", &server.name, "-d", "shop", "--name", &name];
+        let arguments = line(&["create", &server.name, "-d", "shop", "--name", &name], way);
         kill_one(&mut kills, (&plugin, &server), &arguments, &CREATE, &takes, aim);
 
         let listed = plugin.backups();
@@ -113,16 +121,24 @@ fn killing_the_plugin_in_any_phase_of_a_create_lists_no_backup_that_is_not_whole
 }
 
 #[test]
-fn killing_the_plugin_in_any_phase_of_a_restore_leaves_the_old_database_or_the_new_one_serving() {
+fn killing_the_plugin_in_any_phase_of_a_create_lists_no_backup_that_is_not_whole() {
+    killed_in_a_create(Kills::plan("create", &CREATE, 12), &[]);
+}
+
+#[test]
+fn without_a_mover_killing_the_plugin_in_any_phase_of_a_create_lists_no_backup_that_is_not_whole() {
+    killed_in_a_create(Kills::plan("create without a mover", &CREATE, 4), NEVER);
+}
+
+fn killed_in_a_restore(mut kills: Kills, way: &[&str]) {
     if !docker_is_here() {
         return;
     }
     let plugin = Plugin::new();
     let server = changed_shop(&plugin);
-    let arguments = ["restore", "good", "-d", "shop", "--yes"];
+    let arguments = line(&["restore", "good", "-d", "shop", "--yes"], way);
     let takes = undisturbed(&plugin, &arguments, &RESTORE);
     assert_eq!(serving(&server), BACKED_UP);
-    let mut kills = Kills::plan("restore", &RESTORE, 12);
     while let Some(aim) = kills.next_phase() {
         if server.all_databases().len() > DATABASES.len() {
             plugin.must(&["undo", &server.name, "--discard", "--yes"]);
@@ -145,16 +161,24 @@ fn killing_the_plugin_in_any_phase_of_a_restore_leaves_the_old_database_or_the_n
 }
 
 #[test]
-fn killing_the_plugin_in_an_undo_leaves_one_of_both_databases_serving_and_the_other_kept() {
+fn killing_the_plugin_in_any_phase_of_a_restore_leaves_the_old_database_or_the_new_one_serving() {
+    killed_in_a_restore(Kills::plan("restore", &RESTORE, 12), &[]);
+}
+
+#[test]
+fn without_a_mover_killing_the_plugin_in_any_phase_of_a_restore_leaves_one_database_serving() {
+    killed_in_a_restore(Kills::plan("restore without a mover", &RESTORE, 6), NEVER);
+}
+
+fn killed_in_an_undo(mut kills: Kills, way: &[&str]) {
     if !docker_is_here() {
         return;
     }
     let plugin = Plugin::new();
     let server = changed_shop(&plugin);
     plugin.must(&["restore", "good", "-d", "shop", "--yes"]);
-    let arguments = ["undo", &server.name, "--yes"];
+    let arguments = line(&["undo", &server.name, "--yes"], way);
     let takes = undisturbed(&plugin, &arguments, &UNDO);
-    let mut kills = Kills::plan("undo", &UNDO, 6);
     while let Some(aim) = kills.next_phase() {
         kill_one(&mut kills, (&plugin, &server), &arguments, &UNDO, &takes, aim);
 
@@ -166,6 +190,16 @@ fn killing_the_plugin_in_an_undo_leaves_one_of_both_databases_serving_and_the_ot
     }
     kills.conclude();
     assert_all_is_well(&plugin, &server);
+}
+
+#[test]
+fn killing_the_plugin_in_an_undo_leaves_one_of_both_databases_serving_and_the_other_kept() {
+    killed_in_an_undo(Kills::plan("undo", &UNDO, 6), &[]);
+}
+
+#[test]
+fn without_a_mover_killing_the_plugin_in_an_undo_leaves_one_database_serving_and_the_other_kept() {
+    killed_in_an_undo(Kills::plan("undo without a mover", &UNDO, 2), NEVER);
 }
 
 #[test]

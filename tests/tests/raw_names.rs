@@ -28,7 +28,7 @@ fn dump(server: &Server, database: &str) -> String {
     text.lines().filter(|line| !line.contains("restrict")).collect::<Vec<_>>().join("\n")
 }
 
-fn a_database_without_an_encoding_comes_back(major: u32) {
+fn a_database_without_an_encoding_comes_back(major: u32, way: &str) {
     if !docker_is_here() {
         return;
     }
@@ -51,11 +51,11 @@ fn a_database_without_an_encoding_comes_back(major: u32) {
     let before = dump(&server, "bytes");
     assert!(before.contains("gr\u{f6}\u{df}e"));
 
-    plugin.must(&["create", &server.name, "-d", "bytes", "--name", "b"]);
+    plugin.must(&["create", &server.name, "-d", "bytes", "--name", "b", way]);
     plugin.must(&["create", &server.name, "-d", "bytes", "--name", "again"]);
     plugin.must(&["verify", "b"]);
     assert!(plugin.must(&["inspect", "b"]).contains(r"sch\xf6n.gr\xf6\xdfe"));
-    plugin.must(&["restore", "b", "-d", "bytes", "--yes"]);
+    plugin.must(&["restore", "b", "-d", "bytes", "--yes", way]);
 
     assert_same_text("bytes", &before, &dump(&server, "bytes"));
     let next = raw(&server, b"bytes", "SQL_ASCII", b"SELECT nextval('\"sch\xf6n\".\"z\xe4hler''s\"'), nextval('\"sch\xf6n\".\"gr\xf6\xdfe_n\xfcmmer_seq\"')");
@@ -65,16 +65,30 @@ fn a_database_without_an_encoding_comes_back(major: u32) {
 
 #[test]
 fn names_of_any_bytes_in_a_database_without_an_encoding_come_back_17() {
-    a_database_without_an_encoding_comes_back(17);
+    a_database_without_an_encoding_comes_back(17, "--mover=auto");
 }
 
 #[test]
 fn names_of_any_bytes_in_a_database_without_an_encoding_come_back_13() {
-    a_database_without_an_encoding_comes_back(13);
+    a_database_without_an_encoding_comes_back(13, "--mover=auto");
+}
+
+#[test]
+fn names_of_any_bytes_in_a_database_without_an_encoding_come_back_without_a_mover() {
+    a_database_without_an_encoding_comes_back(17, "--mover=never");
 }
 
 #[test]
 fn a_database_and_a_role_named_in_another_encoding_are_backed_up_and_spoil_no_other() {
+    names_in_another_encoding_spoil_nothing("--mover=auto");
+}
+
+#[test]
+fn a_database_and_a_role_named_in_another_encoding_are_backed_up_without_a_mover() {
+    names_in_another_encoding_spoil_nothing("--mover=never");
+}
+
+fn names_in_another_encoding_spoil_nothing(way: &str) {
     if !docker_is_here() {
         return;
     }
@@ -92,13 +106,13 @@ fn a_database_and_a_role_named_in_another_encoding_are_backed_up_and_spoil_no_ot
     server.sql("plain", "CREATE TABLE t AS SELECT 2 AS i");
     let before = dump(&server, "latin");
 
-    plugin.must(&["create", &server.name, "--name", "all"]);
+    plugin.must(&["create", &server.name, "--name", "all", way]);
     plugin.must(&["verify", "all"]);
     assert!(plugin.must(&["inspect", "all"]).contains(r"gr\xfcn"));
     assert!(plugin.must(&["targets"]).contains(&server.name));
 
     // Its own name cannot be said in UTF-8, another can; nothing is in the way of the others.
-    let mut command = plugin.command(&["restore", "all", "--yes", "-d"]);
+    let mut command = plugin.command(&["restore", "all", "--yes", way, "-d"]);
     command.arg(OsStr::from_bytes(b"gr\xfcn"));
     let refused = command.output().unwrap();
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
@@ -108,7 +122,7 @@ fn a_database_and_a_role_named_in_another_encoding_are_backed_up_and_spoil_no_ot
     let restored = command.output().unwrap();
     assert_eq!(restored.status.code(), Some(0), "{restored:?}");
     assert_eq!(server.sql("green", "SELECT it FROM which").trim(), "green");
-    plugin.must(&["restore", "all", "-d", "latin", "--yes"]);
+    plugin.must(&["restore", "all", "-d", "latin", "--yes", way]);
     assert_same_text("latin", &before, &dump(&server, "latin"));
     assert_eq!(server.leftovers(), Vec::<String>::new());
 }

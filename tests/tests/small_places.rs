@@ -28,6 +28,11 @@ fn create(plugin: &Plugin, server: &Server, extra: &[&str]) {
     plugin.must(&arguments);
 }
 
+/// A command line and more words.
+fn with<'a>(words: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    words.iter().chain(more).copied().collect()
+}
+
 /// Backs up, damages, restores and compares.
 fn comes_back(plugin: &Plugin, server: &Server, extra: &[&str]) {
     let before = portrait(server, "shop");
@@ -45,8 +50,20 @@ fn nothing_is_left(server: &Server) {
     assert_eq!(server.complaints(0), Vec::<String>::new());
 }
 
+/// What says on a command line that no mover is to be used.
+const NEVER: &[&str] = &["--mover=never"];
+
 #[test]
 fn a_container_of_64_mib_is_backed_up_and_restored_with_smaller_buffers() {
+    in_64_mib(&[]);
+}
+
+#[test]
+fn a_container_of_64_mib_is_backed_up_and_restored_without_a_mover() {
+    in_64_mib(NEVER);
+}
+
+fn in_64_mib(way: &[&str]) {
     if !docker_is_here() {
         return;
     }
@@ -55,7 +72,7 @@ fn a_container_of_64_mib_is_backed_up_and_restored_with_smaller_buffers() {
     // Sorted in the 64 MB that the server would take, this index fills the container.
     fill(&server, 500_000);
 
-    comes_back(&Plugin::new(), &server, &[]);
+    comes_back(&Plugin::new(), &server, way);
 
     let killed = server.exec(&[
         "sh",
@@ -90,6 +107,15 @@ fn buffers_that_the_container_cannot_hold_are_refused_with_the_memory_that_is_ne
 
 #[test]
 fn thirty_two_processes_and_a_tmp_without_room_are_enough_and_too_few_are_refused() {
+    with_32_processes(&[]);
+}
+
+#[test]
+fn thirty_two_processes_are_enough_without_a_mover_and_too_few_are_refused() {
+    with_32_processes(NEVER);
+}
+
+fn with_32_processes(way: &[&str]) {
     if !docker_is_here() {
         return;
     }
@@ -98,12 +124,12 @@ fn thirty_two_processes_and_a_tmp_without_room_are_enough_and_too_few_are_refuse
     fill(&server, 20_000);
     let plugin = Plugin::new();
 
-    comes_back(&plugin, &server, &["--jobs", "8"]);
+    comes_back(&plugin, &server, &with(&["--jobs", "8"], way));
 
     let others: Vec<Session> = (0..5).map(|_| Session::open(&server, "postgres")).collect();
-    let said = plugin.must_fail(1, &["create", &server.name, "--name", "c"]);
+    let said = plugin.must_fail(1, &with(&["create", &server.name, "--name", "c"], way));
     assert!(said.contains("processes are needed") && said.contains("32"), "{said}");
-    let said = plugin.must_fail(1, &["restore", "b", "-d", "shop", "--yes"]);
+    let said = plugin.must_fail(1, &with(&["restore", "b", "-d", "shop", "--yes"], way));
     assert!(said.contains("processes are needed"), "{said}");
     drop(others);
     nothing_is_left(&server);
@@ -111,6 +137,15 @@ fn thirty_two_processes_and_a_tmp_without_room_are_enough_and_too_few_are_refuse
 
 #[test]
 fn three_connections_of_a_hundred_are_enough_and_two_are_refused() {
+    with_few_connections(&[]);
+}
+
+#[test]
+fn three_connections_of_a_hundred_are_enough_without_a_mover_and_two_are_refused() {
+    with_few_connections(NEVER);
+}
+
+fn with_few_connections(way: &[&str]) {
     if !docker_is_here() {
         return;
     }
@@ -127,12 +162,12 @@ fn three_connections_of_a_hundred_are_enough_and_two_are_refused() {
     };
     assert_eq!(others.run(&more(1, 96)), ["96"]);
 
-    create(&plugin, &server, &[]);
-    plugin.must(&["restore", "b", "-d", "shop", "--discard-old", "--yes"]);
+    create(&plugin, &server, way);
+    plugin.must(&with(&["restore", "b", "-d", "shop", "--discard-old", "--yes"], way));
 
     assert_same("what was restored", &before, &portrait(&server, "shop"));
     assert_eq!(others.run(&more(97, 97)), ["1"]);
-    let said = plugin.must_fail(1, &["create", &server.name, "--name", "c"]);
+    let said = plugin.must_fail(1, &with(&["create", &server.name, "--name", "c"], way));
     assert!(said.contains("3 connections are needed, and 2"), "{said}");
     drop(others);
     nothing_is_left(&server);

@@ -2,7 +2,7 @@
 //! named points. No false success, no partial backup, no replaced database, nothing left over.
 
 use pgbackup_tests::{
-    Plugin, Proxy,
+    Plugin, Proxy, Server,
     command::{docker_is_here, say},
     faults,
     proxy::{
@@ -12,8 +12,8 @@ use pgbackup_tests::{
     },
     repository::assert_restic_is_content,
 };
-use rand::Rng;
-use std::time::Duration;
+use rand::{Rng, rngs::StdRng};
+use std::{thread, time::Duration};
 
 /// Kinds of the mover's frames, as they are on the wire.
 const REPLY: u8 = 3;
@@ -24,6 +24,39 @@ const GOODBYE: u8 = 10;
 /// The stream by which the mover is placed, and that on which it speaks.
 const PLACING: usize = 0;
 const SERVING: usize = 1;
+
+/// What goes between plugin and container.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// One stream with the mover, after one by which it is placed.
+    Mover,
+    /// Many streams, each of one psql or tool.
+    Plain,
+}
+
+impl Way {
+    /// What says so on a command line.
+    fn arguments(self) -> &'static [&'static str] {
+        if self == Self::Plain { &["--mover=never"] } else { &[] }
+    }
+
+    /// How many cases there are.
+    fn rounds(self, with_mover: u32) -> u32 {
+        faults::rounds(if self == Self::Plain { with_mover / 2 } else { with_mover })
+    }
+
+    /// A random harm. What is lost or held back costs half a minute of silence where there are no
+    /// frames with numbers, and so comes in the soak only; `silence.rs` has one of each.
+    fn harm(self, random: &mut StdRng) -> Harm {
+        loop {
+            let harm = Harm::random(random);
+            let is_silent = matches!(harm, Harm::Lose(_) | Harm::Swap(_));
+            if self == Self::Mover || !is_silent || faults::rounds(0) > 0 {
+                return harm;
+            }
+        }
+    }
+}
 
 /// Counts what became of the cases, for the one who runs them.
 #[derive(Default)]
@@ -47,16 +80,15 @@ impl Tally {
     }
 }
 
-#[test]
-fn whatever_happens_to_its_streams_a_backup_is_whole_or_it_is_none() {
+fn a_backup_is_whole_or_none(way: Way) {
     if !docker_is_here() {
         return;
     }
-    let shop = Shop::open(&[]);
+    let shop = Shop::open(way.arguments());
     let empty = Plugin::new();
     let first = attack(&empty, &shop.create("first"), Proxy::start());
     let (first, later) = (first.proxy.streams(), shop.traffic(&shop.create("later")));
-    let (rounds, mut tally) = (faults::rounds(14), Tally::default());
+    let (rounds, mut tally) = (way.rounds(14), Tally::default());
 
     for round in 0..rounds {
         let (mut random, words) = case(round);
@@ -64,7 +96,7 @@ fn whatever_happens_to_its_streams_a_backup_is_whole_or_it_is_none() {
         let is_first = random.random_bool(0.5);
         let new = Plugin::new();
         let (plugin, streams) = if is_first { (&new, &first) } else { (&shop.plugin, &later) };
-        let harm = Harm::random(&mut random);
+        let harm = way.harm(&mut random);
         let fault = Fault::random(&mut random, streams, harm);
         let name = format!("case-{round}");
         let attack = hurt(plugin, &shop.create(&name), fault);
@@ -81,18 +113,27 @@ fn whatever_happens_to_its_streams_a_backup_is_whole_or_it_is_none() {
 }
 
 #[test]
-fn whatever_happens_to_its_streams_a_restore_is_whole_or_the_old_database_serves() {
+fn whatever_happens_to_its_streams_a_backup_is_whole_or_it_is_none() {
+    a_backup_is_whole_or_none(Way::Mover);
+}
+
+#[test]
+fn without_a_mover_whatever_happens_to_its_streams_a_backup_is_whole_or_it_is_none() {
+    a_backup_is_whole_or_none(Way::Plain);
+}
+
+fn a_restore_is_whole_or_the_old_database_serves(way: Way) {
     if !docker_is_here() {
         return;
     }
-    let shop = Shop::open(&[]);
+    let shop = Shop::open(way.arguments());
     let streams = shop.traffic(&shop.restore());
     shop.put_back();
-    let (rounds, mut tally) = (faults::rounds(12), Tally::default());
+    let (rounds, mut tally) = (way.rounds(12), Tally::default());
 
     for round in 0..rounds {
         let (mut random, words) = case(round);
-        let harm = Harm::random(&mut random);
+        let harm = way.harm(&mut random);
         let mut fault = Fault::random(&mut random, &streams, harm);
         fault.then_dead = random.random_bool(0.2);
         let attack = hurt(&shop.plugin, &shop.restore(), fault);
@@ -108,22 +149,33 @@ fn whatever_happens_to_its_streams_a_restore_is_whole_or_the_old_database_serves
 }
 
 #[test]
-fn whatever_happens_to_its_streams_an_undo_is_done_or_not_and_says_which() {
+fn whatever_happens_to_its_streams_a_restore_is_whole_or_the_old_database_serves() {
+    a_restore_is_whole_or_the_old_database_serves(Way::Mover);
+}
+
+#[test]
+fn without_a_mover_whatever_happens_to_its_streams_a_restore_is_whole_or_the_old_database_serves() {
+    a_restore_is_whole_or_the_old_database_serves(Way::Plain);
+}
+
+fn an_undo_is_done_or_not_and_says_which(way: Way) {
     if !docker_is_here() {
         return;
     }
-    let shop = Shop::open(&[]);
+    let shop = Shop::open(way.arguments());
     shop.plugin.must(&shop.restore());
     let streams = shop.traffic(&shop.undo());
     shop.put_back();
-    let (rounds, mut tally) = (faults::rounds(12) / 2, Tally::default());
+    // Placing a mover changes nothing, whatever happens to it.
+    let spared = if way == Way::Mover { SERVING } else { 0 };
+    let (rounds, mut tally) = (way.rounds(12) / 2, Tally::default());
 
     for round in 0..rounds {
         shop.plugin.must(&shop.restore());
         let (mut random, words) = case(round);
-        let harm = Harm::random(&mut random);
-        let mut fault = Fault::random(&mut random, &streams[SERVING..], harm);
-        fault.stream += SERVING;
+        let harm = way.harm(&mut random);
+        let mut fault = Fault::random(&mut random, &streams[spared..], harm);
+        fault.stream += spared;
         fault.then_dead = random.random_bool(0.2);
         let attack = hurt(&shop.plugin, &shop.undo(), fault);
 
@@ -135,6 +187,16 @@ fn whatever_happens_to_its_streams_an_undo_is_done_or_not_and_says_which() {
     }
 
     tally.say("undo", rounds);
+}
+
+#[test]
+fn whatever_happens_to_its_streams_an_undo_is_done_or_not_and_says_which() {
+    an_undo_is_done_or_not_and_says_which(Way::Mover);
+}
+
+#[test]
+fn without_a_mover_whatever_happens_to_its_streams_an_undo_is_done_or_not_and_says_which() {
+    an_undo_is_done_or_not_and_says_which(Way::Plain);
 }
 
 #[test]
@@ -231,6 +293,44 @@ fn a_stream_that_is_slow_costs_time_and_nothing_else() {
         assert_eq!(attack.outcome.status, Some(0), "{fault:?}, {words}: {:?}", attack.outcome);
         shop.assert_only_whole_backups(&shop.plugin, &name, &attack, &words);
     }
+}
+
+#[test]
+fn without_a_mover_the_end_of_what_a_tool_writes_is_there_however_late_it_is_taken() {
+    if !docker_is_here() {
+        return;
+    }
+    // Docker waits for two seconds until what a program wrote before its end is taken, and drops the
+    // rest of what its own buffers do not hold: between 1.2 and 1.4 MB wait for a reader here.
+    let (plugin, server) = (Plugin::new(), Server::start(17));
+    server.sql("postgres", "CREATE DATABASE large");
+    server.sql("large", "DO $do$ BEGIN EXECUTE 'CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 /* ' || repeat(md5('x'), 125000) || ' */ $$'; END $do$");
+    let line = |name| ["create", &server.name, "-d", "large", "--mover=never", "--name", name];
+    let streams = attack(&plugin, &line("unhurt"), Proxy::start()).proxy.streams();
+    let out = |number: usize| streams[number].bytes(Direction::Out);
+    let tool = (0..streams.len()).max_by_key(|number| out(*number)).unwrap();
+    assert!(out(tool) > 4_000_000, "{streams:?}");
+
+    let attacks: Vec<_> = thread::scope(|scope| {
+        let run = |waiting: u64| {
+            let line = &line;
+            let fault = Fault::new(
+                tool,
+                Direction::Out,
+                At::Byte(out(tool) - waiting),
+                Harm::Delay(Duration::from_secs(10)),
+            );
+            scope.spawn(move || hurt(&Plugin::new(), &line("late"), fault))
+        };
+        let running: Vec<_> = (0..9).map(|step| run(1_220_000 + 60_000 * step)).collect();
+        running.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+
+    for attack in attacks {
+        assert!(attack.proxy.has_hit());
+        assert_eq!(attack.outcome.status, Some(0), "{:?}", attack.outcome);
+    }
+    assert_eq!(server.leftovers(), Vec::<String>::new());
 }
 
 #[test]

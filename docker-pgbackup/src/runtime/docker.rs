@@ -96,6 +96,10 @@ impl Core {
         })
     }
 
+    pub(super) fn handle(&self) -> &tokio::runtime::Handle {
+        &self.handle
+    }
+
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> tokio::task::AbortHandle {
         self.handle.spawn(work).abort_handle()
     }

@@ -134,6 +134,10 @@ impl SessionControl for Life {
         self.fate.abort();
         self.cut();
     }
+
+    fn set_patience(&self, limit: Duration) {
+        self.fate.set_patience(self.core.handle(), limit);
+    }
 }
 
 impl Drop for Life {

@@ -5,14 +5,17 @@ use bollard::container::LogOutput;
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use std::{
+    future::Future,
     io::{self, Read, Write},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::{
     io::AsyncWriteExt,
+    runtime::Handle,
     sync::{mpsc, oneshot},
 };
 
@@ -31,11 +34,34 @@ const PIECES_WAITING: usize = 4;
 pub struct Fate {
     aborted: AtomicBool,
     trouble: Mutex<Option<String>>,
+    patience: OnceLock<Patience>,
+}
+
+/// How long a blocked read or write waits before it says so.
+struct Patience {
+    tokio: Handle,
+    limit: Duration,
+}
+
+impl Patience {
+    fn wait<T>(&self, work: impl Future<Output = T>) -> io::Result<T> {
+        self.tokio.block_on(async { tokio::time::timeout(self.limit, work).await }).map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("nothing has moved on the stream for {} seconds", self.limit.as_secs()),
+            )
+        })
+    }
 }
 
 impl Fate {
     pub fn abort(&self) {
         self.aborted.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets reads and writes wait no longer than `limit` at once. Only the first limit counts.
+    pub fn set_patience(&self, tokio: &Handle, limit: Duration) {
+        let _ = self.patience.set(Patience { tokio: tokio.clone(), limit });
     }
 
     /// Keeps what went wrong first.
@@ -95,7 +121,7 @@ impl Read for Outlet {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.fate.check_aborted()?;
         while self.current.is_empty() {
-            match self.frames.blocking_recv() {
+            match self.next()? {
                 Some(frame) => self.current = frame,
                 None => return self.fate.check().map(|()| 0),
             }
@@ -106,10 +132,27 @@ impl Read for Outlet {
     }
 }
 
+impl Outlet {
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        match (self.fate.patience.get(), self.frames.try_recv()) {
+            (_, Ok(frame)) => Ok(Some(frame)),
+            (Some(patience), Err(_)) => patience.wait(self.frames.recv()),
+            (None, Err(_)) => Ok(self.frames.blocking_recv()),
+        }
+    }
+}
+
 impl Inlet {
     fn send(&self, piece: Piece) -> io::Result<()> {
         self.fate.check_aborted()?;
-        self.pieces.blocking_send(piece).map_err(|_| self.broken())
+        let Some(patience) = self.fate.patience.get() else {
+            return self.pieces.blocking_send(piece).map_err(|_| self.broken());
+        };
+        let place = match self.pieces.try_reserve() {
+            Ok(place) => Ok(place),
+            Err(_) => patience.wait(self.pieces.reserve())?,
+        };
+        place.map(|place| place.send(piece)).map_err(|_| self.broken())
     }
 
     fn broken(&self) -> io::Error {
@@ -130,7 +173,11 @@ impl Write for Inlet {
     fn flush(&mut self) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
         self.send(Piece::Flush(done))?;
-        wait.blocking_recv().map_err(|_| self.broken())
+        let flushed = match self.fate.patience.get() {
+            Some(patience) => patience.wait(wait)?,
+            None => wait.blocking_recv(),
+        };
+        flushed.map_err(|_| self.broken())
     }
 }
 
@@ -219,6 +266,26 @@ mod tests {
         let (bytes, end) = read_after(vec![stdout("a"), cut]);
         assert_eq!(bytes, b"a");
         assert!(end.unwrap_err().to_string().contains("middle of a frame"));
+    }
+
+    #[test]
+    fn a_read_and_a_write_on_which_nothing_moves_say_so_and_lose_nothing() {
+        let tokio = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
+        let fate = Arc::new(Fate::default());
+        fate.set_patience(tokio.handle(), Duration::from_millis(20));
+        let (mut out, fill) = outlet(&fate);
+        let (mut input, mut queue) = inlet(&fate);
+
+        assert_eq!(out.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        for _ in 0..PIECES_WAITING {
+            assert_eq!(input.write(b"x").unwrap(), 1);
+        }
+        assert_eq!(input.write(b"y").unwrap_err().kind(), io::ErrorKind::TimedOut);
+
+        fill.try_send(Bytes::from_static(b"late")).unwrap();
+        assert_eq!(out.read(&mut [0; 8]).unwrap(), 4);
+        assert!(matches!(queue.try_recv(), Ok(Piece::Bytes(bytes)) if bytes == "x"));
+        assert_eq!(input.write(b"y").unwrap(), 1);
     }
 
     #[test]

@@ -85,6 +85,10 @@ pub fn serve() -> Result<(), Box<dyn Error>> {
     server.channels.end_all();
     if ended.is_ok() {
         server.goodbye()?;
+        // What a program wrote just before its end may be lost on the way (F1), so the end waits
+        // for the engine to have it: it then closes this input. One that does not is not waited
+        // for longer than for any other word of its.
+        io::copy(&mut io::stdin().lock(), &mut io::sink())?;
     }
     drop(guard);
     ended

@@ -376,8 +376,10 @@ impl Conversation {
         Ok(summary)
     }
 
-    /// Waits until the mover's process has ended; its status must not contradict its goodbye.
+    /// Lets go of the mover, whose goodbye has arrived, and waits until its process has ended; its
+    /// status must not contradict its goodbye.
     pub(super) fn wait_for_exit(&self) -> Result<()> {
+        lock(&self.stdin).stdin = Box::new(io::sink());
         let finished = self.control.wait(Duration::from_secs(20))?;
         match finished.status {
             None | Some(0) => Ok(()),

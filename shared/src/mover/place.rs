@@ -63,6 +63,8 @@ impl Drop for Placed {
 /// `$1`. Files that a dead run left (it was killed between placing and starting) are removed
 /// when they are five minutes old; a running mover has no file.
 ///
+/// It ends when its input does, so that nothing of what it said last is lost with it.
+///
 /// A program whose hash is not `$right` is not run, where there is something to tell by; what it
 /// says of itself is compared in any case.
 ///
@@ -103,9 +105,11 @@ for folder do
   }
   rm -f "$file"
   echo "failed $folder"
+  cat >/dev/null
   exit 0
 done
 echo "nowhere"
+cat >/dev/null
 "#;
 
 /// Places the mover; the folders are tried in the order of the script.

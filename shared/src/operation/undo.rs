@@ -170,8 +170,10 @@ impl<'a> Undo<'a> {
         } else {
             "nothing else was changed".to_owned()
         };
-        // What a mover has answered that can still say goodbye, it has answered rightly.
-        if self.reached.mover.finish().is_ok() {
+        // What a mover has answered that can still say goodbye, it has answered rightly. Without one an
+        // answer is lost with its own stream, and others go on.
+        let is_beside = self.reached.mover.is_beside();
+        if self.reached.mover.finish().is_ok() && is_beside {
             return untouched;
         }
         let is_open = |name: &String| !outcome.swapped.iter().any(|(swapped, _)| swapped == name);

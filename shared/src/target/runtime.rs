@@ -65,6 +65,13 @@ pub trait SessionControl: Send + Sync {
     /// Cuts all three streams at once: blocked reads and writes return. The program is not
     /// killed; it notices the end of its input.
     fn abort(&self);
+
+    /// From now on a read or a write on which nothing moves for `limit` returns
+    /// [`io::ErrorKind::TimedOut`](std::io::ErrorKind::TimedOut). Nothing is lost by it: it may be
+    /// tried again. On a platform that does not tell, both wait for ever.
+    fn set_patience(&self, limit: Duration) {
+        let _ = limit;
+    }
 }
 
 /// A platform: Docker, Kubernetes, or a test's own.

@@ -81,13 +81,14 @@ impl Attack {
 
     /// Panics unless an error says what failed and at what stage, when there was one.
     pub fn assert_the_stage_is_named(&self, what: &str, case: &str) {
-        const STAGES: [&str; 9] = [
+        const STAGES: [&str; 10] = [
             "place the mover",
             "start the mover",
             "mover that was placed",
             "no folder in",
             "stream from the mover",
             "stream from the container",
+            "stream to the container",
             "run a program in the container",
             "learn how a program",
             "cannot reach Docker",

@@ -1,13 +1,17 @@
 //! Rows into the server: counted, and hashed in the container before anything is committed.
 
-use super::{session::PlainSession, stream::new_mark};
+use super::{
+    copy_statement::CopyIn,
+    session::PlainSession,
+    stream::{damaged_in, new_mark},
+};
 use crate::{
     entry::{Blob, ChunkId},
     error::{Error, Kind, Result},
     mover::{CopiedIn, ServerError},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use pgbackup_wire::ChunksHash;
+use pgbackup_wire::{ChunksHash, text};
 use sha2::{Digest, Sha256};
 
 /// Bytes that are turned into base64 at once; three become four.
@@ -48,44 +52,82 @@ fn damaged(blob: &Blob) -> Error {
 
 impl PlainSession<'_> {
     /// Runs one `COPY ... FROM stdin` with the content of the blobs, `bytes` in all.
-    ///
-    /// psql starts a program that takes so many letters of base64 from the session's own input,
-    /// says what hash their content has, and ends only when this side has agreed to it. Whatever
-    /// fails, the program reads on: no row ever comes to where psql reads statements, and in
-    /// base64 it would be none.
     pub fn copy_in(
         &mut self,
         sql: &str,
         bytes: u64,
         blobs: &mut dyn FnMut() -> Result<Option<Blob>>,
     ) -> Result<CopiedIn, ServerError> {
-        let mut opened = Opened::default();
         if bytes == 0 {
             return match blobs()? {
-                None => Ok(opened.finish(0)),
+                None => Ok(Opened::default().finish(0)),
                 Some(_) => Err(Error::failed("there is more to load than was said").into()),
             };
         }
-        let (ready, agreed) = (new_mark(), new_mark());
-        let letters = bytes.div_ceil(3) * 4;
-        self.begin(&copy_command(sql, letters, &ready, &agreed)?)?;
+        let copy = CopyIn::of(sql)?;
+        if copy.fits_one_line() {
+            return self.copy_line(&copy, bytes, blobs);
+        }
+        // psql's `\copy` stands on one line, so a name that does not is named in SQL only: the rows
+        // take their way through a temporary table.
+        let (make, through, on, drop) = copy.by_way_of_another();
+        self.query(&make)?;
+        let copied = self.copy_line(&CopyIn::of(&through)?, bytes, blobs)?;
+        let (_, rows) = self.query_counted(&on)?;
+        if rows != copied.rows {
+            let error = Error::failed("rows were lost on their way through a temporary table")
+                .caused_by(format!("of {} rows {rows} came out of it", copied.rows));
+            return Err(error.into());
+        }
+        self.query(&drop)?;
+        Ok(copied)
+    }
+
+    /// Runs psql's own `\copy` with a program that takes so many letters of base64 from the
+    /// session's own input, says what hash their content has, and ends only when this side has
+    /// agreed to it. Whatever fails, the program reads on: no row ever comes to where psql reads
+    /// statements, and in base64 it would be none.
+    ///
+    /// psql says which statement it runs before the program is told to begin.
+    fn copy_line(
+        &mut self,
+        copy: &CopyIn<'_>,
+        bytes: u64,
+        blobs: &mut dyn FnMut() -> Result<Option<Blob>>,
+    ) -> Result<CopiedIn, ServerError> {
+        let mut opened = Opened::default();
+        let (begin, arrived, agreed) = (new_mark(), new_mark(), new_mark());
+        let program = program(bytes.div_ceil(3) * 4, &begin, &arrived, &agreed);
+        self.next_request();
+        self.stream.forget_complaints();
+        let text = format!(
+            "\\r\n\\set LAST_ERROR_SQLSTATE 00000\n\\set LAST_ERROR_MESSAGE ''\n\\set ECHO queries\n\
+             \\copy {} from program '{program}'{}\n",
+            copy.target, copy.options
+        );
+        self.stream.write(&text::to_bytes(&text))?;
         self.stream.flush()?;
-        self.stream.all_until(&ready)?;
-        self.stream.line()?;
+        let statement = format!("COPY {} FROM STDIN {}", copy.target, copy.options);
+        if !self.stream.brings(&text::to_bytes(&statement))? {
+            let error = damaged_in(&self.stream.container)
+                .caused_by("psql there has got another statement than was sent");
+            return Err(self.give_up(error));
+        }
+        self.stream.write(format!("{begin}\n").as_bytes())?;
         if let Err(error) = self.give(bytes, blobs, &mut opened) {
             return Err(self.give_up(error));
         }
-        let there = self.stream.all_until(&ready)?;
+        let there = self.stream.all_until(&arrived)?;
         self.stream.line()?;
         let there = String::from_utf8_lossy(&there);
         let here = format!("{:x}", std::mem::take(&mut opened.whole).finalize());
         if there.split_whitespace().next() != Some(here.as_str()) {
-            let error = Error::failed("rows did not arrive whole in the container")
-                .caused_by("the SHA-256 of what arrived is not the one of what was sent");
+            let error = damaged_in(&self.stream.container)
+                .caused_by("the SHA-256 of the rows that arrived is not the one of those that were sent");
             return Err(self.give_up(error));
         }
         self.stream.write(format!("{agreed}\n").as_bytes())?;
-        self.ask_how_it_ended()?;
+        self.ask_how_it_ended("\\set ECHO none\n", "")?;
         self.stream.all_until(&self.mark)?;
         let rows = self.ended()?;
         Ok(opened.finish(rows))
@@ -123,36 +165,11 @@ impl PlainSession<'_> {
     }
 }
 
-/// Makes psql's own `\copy` of the statement, which must stand on one line.
-fn copy_command(sql: &str, letters: u64, ready: &str, agreed: &str) -> Result<String> {
-    let parts = sql.strip_prefix("COPY ").and_then(|rest| rest.rsplit_once(" FROM stdin"));
-    let Some((table, options)) = parts.filter(|_| !sql.contains('\n')) else {
-        return Err(Error::failed("a table with a line break in its name or in a column's cannot be loaded")
-            .caused_by(format!("psql takes `{}` for two commands", sql.replace('\n', "\\n")))
-            .hint("let the mover load it: `--mover=auto`"));
-    };
-    Ok(format!(
-        "\\copy {table} from program 'trap \"\" PIPE; exec 9>&1; echo {ready} >&5; head -c {letters} | base64 -d | \
-         tee /dev/fd/8 8>&1 >&9 | sha256sum >&5; \
-         echo {ready} >&5; read -r word; [ \"$word\" = {agreed} ] || exec cat >/dev/null' {options}"
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_statement_becomes_psqls_own_copy_on_one_line() {
-        let command =
-            copy_command("COPY \"s\".t (a) FROM stdin WITH (ENCODING 'LATIN1')", 8, "r", "a").unwrap();
-        assert!(command.starts_with("\\copy \"s\".t (a) from program '"), "{command}");
-        assert!(command.ends_with("'  WITH (ENCODING 'LATIN1')"), "{command}");
-        assert!(!command.contains('\n'));
-    }
-
-    #[test]
-    fn a_name_with_a_line_break_is_refused() {
-        assert!(copy_command("COPY s.\"a\nb\" FROM stdin", 8, "r", "a").is_err());
-    }
+/// What psql starts for a `\copy`.
+fn program(letters: u64, begin: &str, arrived: &str, agreed: &str) -> String {
+    format!(
+        "trap \"\" PIPE; exec 9>&1; read -r word; [ \"$word\" = {begin} ] || exec cat >/dev/null; \
+         head -c {letters} | base64 -d | tee /dev/fd/8 8>&1 >&9 | sha256sum >&5; \
+         echo {arrived} >&5; read -r word; [ \"$word\" = {agreed} ] || exec cat >/dev/null"
+    )
 }

@@ -1,10 +1,11 @@
 //! One run of the plain path in one target: opens sessions, runs tools, cleans up.
 
 use super::{
-    copy_out::Packing,
+    arguments,
     look::{self, Seen},
+    packing::Packing,
     session::PlainSession,
-    stream::{Stream, Traffic, new_mark},
+    stream::{GOODBYE, Stream, Traffic, new_mark},
     tool::PlainRun,
 };
 use crate::{
@@ -139,20 +140,20 @@ impl<'o> PlainHands<'o> {
     }
 
     /// Runs a script; the stream's number is for [`Streams::remove`].
-    pub(super) fn exec(&self, script: &str, arguments: &[String]) -> Result<(Stream, u64)> {
+    pub(super) fn exec(&self, script: &str, arguments: &[String]) -> Result<(Stream<'o>, u64)> {
         let may_cancel = !self.cleaning_up.load(Ordering::SeqCst);
         if may_cancel {
             self.cancel.check()?;
         }
-        let mut argv = vec![self.shell.clone(), "-c".to_owned(), script.to_owned(), "sh".to_owned()];
-        argv.extend_from_slice(arguments);
+        let mut argv = vec![self.shell.clone(), "-c".to_owned()];
+        argv.extend(arguments::with_script(script, arguments));
         let session = self.runtime.exec(&self.target, &argv)?;
         let number = self.streams.add(&session.control);
         // A wish to stop between the check and here has not reached this stream.
         if may_cancel && self.cancel.is_cancelled() {
             session.control.abort();
         }
-        Ok((Stream::new(session, &self.traffic), number))
+        Ok((Stream::new(session, &self.traffic, &self.target.name), number))
     }
 
     /// Runs a script that connects to nothing, and waits for its end.
@@ -160,9 +161,9 @@ impl<'o> PlainHands<'o> {
         &self,
         script: &str,
         arguments: &[String],
-        each: impl FnOnce(&mut Stream) -> Result<()>,
+        each: impl FnOnce(&mut Stream<'o>) -> Result<()>,
     ) -> Result<()> {
-        let (mut stream, number) = self.exec(script, arguments)?;
+        let (mut stream, number) = self.exec(&format!("{script}{GOODBYE}"), arguments)?;
         let done = each(&mut stream);
         stream.close_input();
         let ended = done.and_then(|()| stream.control.wait(SHELL_ENDS_WITHIN).map(|_| ()));
@@ -170,6 +171,11 @@ impl<'o> PlainHands<'o> {
         self.streams.remove(number, true);
         self.cancel.check()?;
         ended
+    }
+
+    /// Where a session was opened last.
+    pub(super) fn last(&self) -> Option<(Endpoint, String)> {
+        lock(&self.last).clone()
     }
 
     pub fn run_id(&self) -> &str {
@@ -289,7 +295,7 @@ impl<'o> PlainHands<'o> {
     /// Ends the sessions whose name is this run's and begins with `name`, and waits until they
     /// are gone. `patient` ones may go by themselves first.
     pub(super) fn end_sessions(self: &Arc<Self>, name: &str, patient: bool) -> Result<()> {
-        let Some((endpoint, database)) = lock(&self.last).clone() else { return Ok(()) };
+        let Some((endpoint, database)) = self.last() else { return Ok(()) };
         let settings = [("client_encoding".to_owned(), "UTF8".to_owned())];
         let source = self.password(&endpoint);
         let mut session = PlainSession::open(self, &endpoint, source.as_ref(), &database, &settings)?;

@@ -1,6 +1,6 @@
 //! What a shell sees of its container: servers, variables, tools, limits, space.
 
-use super::stream::Stream;
+use super::stream::{Stream, damaged_out, said_twice};
 use crate::error::{Context as _, Result};
 use pgbackup_wire::message::{Environment, Postmaster, Space};
 use std::{
@@ -14,10 +14,11 @@ const VARIABLES: &str = "POSTGRES_USER POSTGRESQL_USERNAME POSTGRESQL_USER PGUSE
 const SECRETS: &str = "POSTGRESQL_POSTGRES_PASSWORD POSTGRES_POSTGRES_PASSWORD POSTGRES_PASSWORD \
     POSTGRESQL_PASSWORD PGPASSWORD";
 
-/// Tells what is there, a fact a line; what cannot be read is left out. A server's main process
-/// is a `postgres` whose parent is none. `$1` is the mark, `$2` and `$3` are the variables.
+/// Tells what is there, a fact a line, all of it twice; what cannot be read is left out. A server's
+/// main process is a `postgres` whose parent is none. `$1` is the mark, `$2` and `$3` are the
+/// variables.
 pub(super) const LOOK: &str = r#"
-mark=$1
+look() {
 echo "uid $(id -u)"
 echo "machine $(uname -m)"
 echo "cpus $(nproc 2>/dev/null)"
@@ -72,18 +73,23 @@ done
 while read -r line; do
   case $line in *.s.PGSQL.*) echo "socket $line" ;; esac
 done </proc/net/unix
-echo "$mark"
+}
+seen=$(look "$@")
+printf '%s\n%s\n%s\n' "$seen" "$seen" "$1"
 "#;
 
-/// Free space of each path, a line each as `df -P` writes it. `$1` is the mark.
+/// Free space of each path, a line each as `df -P` writes it, all of it twice. `$1` is the mark.
 pub(super) const SPACE: &str = r#"
 mark=$1
 shift
-for path do
-  line=
-  df -Pk "$path" 2>/dev/null | { read -r head; read -r line; echo "space $line"; }
-done
-echo "$mark"
+look() {
+  for path do
+    line=
+    df -Pk "$path" 2>/dev/null | { read -r head; read -r line; echo "space $line"; }
+  done
+}
+seen=$(look "$@")
+printf '%s\n%s\n%s\n' "$seen" "$seen" "$mark"
 "#;
 
 /// The arguments of [`LOOK`] after the mark.
@@ -99,9 +105,17 @@ pub(super) struct Seen {
 }
 
 /// Reads the answer of [`LOOK`].
-pub(super) fn read(stream: &mut Stream, mark: &str) -> Result<Seen> {
-    let answer = stream.all_until(mark).context("look around in the container")?;
-    Ok(understand(&String::from_utf8_lossy(&answer)))
+pub(super) fn read(stream: &mut Stream<'_>, mark: &str) -> Result<Seen> {
+    answer(stream, mark).context("look around in the container").map(|answer| understand(&answer))
+}
+
+/// What is said before the mark, if it is the same twice.
+fn answer(stream: &mut Stream<'_>, mark: &str) -> Result<String> {
+    let answer = stream.all_until(mark)?;
+    let answer = said_twice(&answer).ok_or_else(|| {
+        damaged_out(&stream.container).caused_by("what was said twice is not the same twice")
+    })?;
+    Ok(String::from_utf8_lossy(answer).into_owned())
 }
 
 fn understand(answer: &str) -> Seen {
@@ -214,9 +228,8 @@ fn limit(environment: &mut Environment, text: &str) {
 }
 
 /// Reads the answer of [`SPACE`]; a file system is told by the place where it is mounted.
-pub(super) fn read_space(stream: &mut Stream, mark: &str) -> Result<Vec<Option<Space>>> {
-    let answer = stream.all_until(mark).context("measure the free space")?;
-    let answer = String::from_utf8_lossy(&answer);
+pub(super) fn read_space(stream: &mut Stream<'_>, mark: &str) -> Result<Vec<Option<Space>>> {
+    let answer = answer(stream, mark).context("measure the free space")?;
     Ok(answer.lines().filter_map(|line| line.strip_prefix("space")).map(space).collect())
 }
 

@@ -10,12 +10,17 @@
 //!
 //! Start with [`hands`].
 
+mod arguments;
+mod complaints;
 mod copy_in;
 mod copy_out;
+mod copy_statement;
 mod hands;
 mod large_object;
 mod look;
+mod packing;
 mod session;
+mod silence;
 mod statement;
 mod stream;
 mod tool;
@@ -23,3 +28,6 @@ mod tool;
 pub(super) use hands::PlainHands;
 pub(super) use session::PlainSession;
 pub(super) use tool::{PlainRun, PlainStop};
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,9 @@
 
 use super::{
     hands::PlainHands,
-    statement::joined,
-    stream::{Stream, new_mark},
+    silence::Whose,
+    statement::{joined, unended},
+    stream::{Stream, damaged_in, damaged_out, new_mark, said_twice},
 };
 use crate::{
     error::{Context as _, Error, Result},
@@ -95,17 +96,29 @@ pub(super) fn reach_arguments(
     ]
 }
 
+/// The encoding in which psql changes nothing of what it writes: from UTF-8 it takes out every byte
+/// that is none, and names may have such bytes. The server converts nothing either, so it stands for
+/// UTF-8 where the database's text is UTF-8 or of no encoding.
+///
+/// Source: PostgreSQL, `mbvalidate` in `src/fe_utils/mbprint.c`; manual, "Character Set Support".
+const AS_IT_IS: &str = "SQL_ASCII";
+const UTF8: &str = "UTF8";
+
 /// One psql in the container. Dropping it closes its input and cuts the stream.
 pub(in crate::mover) struct PlainSession<'o> {
     pub(super) hands: Arc<PlainHands<'o>>,
-    pub(super) stream: Stream,
+    pub(super) stream: Stream<'o>,
     number: u64,
-    /// Ends each answer.
+    /// How many requests there were.
+    requests: u32,
+    /// Ends the answer to the last one. Each has its own, so that no answer is taken for another's.
     pub(super) mark: String,
     /// Stands for NULL, and between rows.
     null: String,
     between_rows: String,
     backend_pid: u32,
+    /// Text is to be UTF-8, whatever the database's is.
+    wants_utf8: bool,
 }
 
 impl<'o> PlainSession<'o> {
@@ -116,41 +129,86 @@ impl<'o> PlainSession<'o> {
         database: &str,
         settings: &[(String, String)],
     ) -> Result<Self> {
+        let mut session = Self::start(hands, endpoint, source, database, settings)?;
+        session.greet().map_err(|(error, _)| error)?;
+        session.stream.ask(hands, Whose::Session(session.backend_pid));
+        Ok(session)
+    }
+
+    /// The same for a session that is given up when it does not answer soon; none if psql or the
+    /// server refuse it.
+    pub(super) fn open_hastily(
+        hands: &Arc<PlainHands<'o>>,
+        endpoint: &Endpoint,
+        source: Option<&PasswordSource>,
+        database: &str,
+        settings: &[(String, String)],
+    ) -> Result<Option<Self>> {
+        let mut session = Self::start(hands, endpoint, source, database, settings)?;
+        session.stream.be_hasty();
+        match session.greet() {
+            Ok(()) => Ok(Some(session)),
+            Err((_, true)) => Ok(None),
+            Err((error, false)) => Err(error),
+        }
+    }
+
+    fn start(
+        hands: &Arc<PlainHands<'o>>,
+        endpoint: &Endpoint,
+        source: Option<&PasswordSource>,
+        database: &str,
+        settings: &[(String, String)],
+    ) -> Result<Self> {
         let mut settings = settings.to_vec();
         if !settings.iter().any(|(name, _)| name == "application_name") {
             settings.push(("application_name".to_owned(), format!("pgbackup/{}", hands.run_id())));
+        }
+        let mut wants_utf8 = false;
+        for (_, value) in
+            settings.iter_mut().filter(|(name, value)| name == "client_encoding" && value == UTF8)
+        {
+            wants_utf8 = true;
+            AS_IT_IS.clone_into(value);
         }
         let mut arguments = reach_arguments(hands, endpoint, source, &settings);
         let database = database.replace('\\', r"\\").replace('\'', r"\'");
         arguments.push(format!("--dbname=dbname='{database}'"));
         let (stream, number) = hands.exec(&format!("{REACH}{PSQL}"), &arguments)?;
-        let mut session = Self {
+        Ok(Self {
             hands: Arc::clone(hands),
             stream,
             number,
-            mark: new_mark(),
+            requests: 0,
+            mark: String::new(),
             null: new_mark(),
             between_rows: new_mark(),
             backend_pid: 0,
-        };
-        match session.greet() {
+            wants_utf8,
+        })
+    }
+
+    /// Begins to speak with psql; an error comes with whether it is psql's own word.
+    fn greet(&mut self) -> Result<(), (Error, bool)> {
+        match self.set_up() {
             Ok(backend_pid) => {
-                session.backend_pid = backend_pid;
-                Ok(session)
+                self.backend_pid = backend_pid;
+                Ok(())
             }
             Err(error) => {
-                let said = session.stream.last_words();
+                let said = self.stream.last_words();
                 // Nothing is left of a session that never was.
-                hands.streams.remove(number, true);
+                self.hands.streams.remove(self.number, true);
                 match said.trim_start_matches("psql: ").trim_start_matches("error: ") {
-                    "" => Err(error),
-                    said => Err(Error::failed(said)),
+                    "" => Err((error, false)),
+                    said => Err((Error::failed(said), true)),
                 }
             }
         }
     }
 
-    fn greet(&mut self) -> Result<u32> {
+    /// Says how answers are to be written, and sees that they are.
+    fn set_up(&mut self) -> Result<u32> {
         let setup = format!(
             "\\set VERBOSITY default\n\\set SHOW_CONTEXT errors\n\\set SHOW_ALL_RESULTS off\n\
              \\pset format unaligned\n\\pset footer off\n\\pset fieldsep_zero\n\
@@ -158,12 +216,30 @@ impl<'o> PlainSession<'o> {
             self.null, self.between_rows
         );
         self.stream.write(setup.as_bytes())?;
-        let answer = self.query("SELECT pg_catalog.pg_backend_pid()")?;
-        let value = answer.rows.first().and_then(|row| row.first().cloned().flatten()).unwrap_or_default();
-        std::str::from_utf8(&value)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| Error::failed("psql gave another answer than was asked for"))
+        let answer = self.query(
+            "SELECT pg_catalog.pg_backend_pid(), NULL UNION ALL SELECT 0, pg_catalog.getdatabaseencoding()",
+        )?;
+        let text = |value: &Option<Vec<u8>>| {
+            value.as_ref().map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+        };
+        let (backend_pid, encoding) = match answer.rows.as_slice() {
+            [first, second] => match (first.as_slice(), second.as_slice()) {
+                ([pid, None], [zero, encoding]) if text(zero) == "0" => {
+                    (text(pid).parse().ok(), text(encoding))
+                }
+                _ => (None, String::new()),
+            },
+            _ => (None, String::new()),
+        };
+        let Some(backend_pid) = backend_pid else {
+            return Err(
+                damaged_out(&self.stream.container).caused_by("psql gave another answer than was asked for")
+            );
+        };
+        if self.wants_utf8 && !matches!(encoding.as_str(), UTF8 | AS_IT_IS | "MULE_INTERNAL") {
+            self.query(&format!("SET client_encoding = '{UTF8}'"))?;
+        }
+        Ok(backend_pid)
     }
 
     pub fn backend_pid(&self) -> u32 {
@@ -176,25 +252,80 @@ impl<'o> PlainSession<'o> {
 
     /// Runs statements as one message; gives the rows of the last one.
     pub fn query(&mut self, sql: &str) -> Result<Rows, ServerError> {
-        self.begin(&format!("{}\n;", joined(sql)))?;
-        self.ask_how_it_ended()?;
-        let payload = self.stream.all_until(&self.mark)?;
-        self.ended()?;
-        Ok(self.rows(&payload))
+        let (rows, count) = self.query_counted(sql)?;
+        if rows.rows.len() as u64 == count {
+            return Ok(rows);
+        }
+        let error = damaged_out(&self.stream.container)
+            .caused_by(format!("the server gave {count}, and {} arrived", rows.rows.len()));
+        Err(self.give_up(error))
     }
 
-    /// Sends what is to be done.
-    pub(super) fn begin(&mut self, command: &str) -> Result<()> {
+    /// Runs statements as one message; gives the rows of the last one, and the count of its tag.
+    pub(super) fn query_counted(&mut self, sql: &str) -> Result<(Rows, u64), ServerError> {
+        self.run(sql)?;
+        let mut payload = Vec::new();
+        let packed = self.stream.all_until(&self.mark)?;
+        // What has no rows is given to no program.
+        let unpacked = if packed.is_empty() {
+            Ok(())
+        } else {
+            self.hands.packing().unpack(&self.stream.container, &mut packed.as_slice(), &mut |text| {
+                payload.extend_from_slice(text);
+                Ok(())
+            })
+        };
+        let count = self.ended()?;
+        match unpacked {
+            Ok(()) => Ok((self.rows(&payload), count)),
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+
+    /// Sends statements and, once psql has them as they are here, has them run, what they give
+    /// packed.
+    ///
+    /// Nothing says that bytes reach psql as they were sent. So it holds them until they have been
+    /// compared, and runs them once: what comes twice finds nothing to do.
+    pub(super) fn run(&mut self, sql: &str) -> Result<()> {
+        self.next_request();
+        let (statement, mark, request) = (unended(sql), &self.mark, self.requests);
         self.stream.forget_complaints();
-        let text = format!("\\set LAST_ERROR_SQLSTATE 00000\n\\set LAST_ERROR_MESSAGE ''\n{command}\n");
-        self.stream.write(&text::to_bytes(&text))
+        let text = format!(
+            "\\r\n\\set LAST_ERROR_SQLSTATE 00000\n\\set LAST_ERROR_MESSAGE ''\n\\set request_{request} 1\n\
+             {}\n\\p\n\\echo {mark}\n",
+            joined(statement)
+        );
+        self.stream.write(&text::to_bytes(&text))?;
+        self.stream.flush()?;
+        let there = self.stream.all_until(mark)?;
+        self.stream.line()?;
+        if there.strip_suffix(b"\n") != Some(&text::to_bytes(statement)) {
+            self.stream.control.abort();
+            return Err(damaged_in(&self.stream.container)
+                .caused_by("psql there has got another statement than was sent; it was not run"));
+        }
+        self.next_request();
+        let begin = format!(
+            "\\if :{{?request_{request}}}\n\\unset request_{request}\n\\g |{}\n",
+            self.hands.packing().program()
+        );
+        self.ask_how_it_ended(&begin, "\\endif\n")
     }
 
-    /// Asks for the mark, how it ended, and the mark again.
-    pub(super) fn ask_how_it_ended(&mut self) -> Result<()> {
+    /// The next answer has a mark of its own.
+    pub(super) fn next_request(&mut self) {
+        self.requests += 1;
+        self.mark = new_mark();
+    }
+
+    /// Asks for the mark, how it ended, and the mark again. The status comes twice, so that none can
+    /// become another on the way.
+    pub(super) fn ask_how_it_ended(&mut self, before: &str, behind: &str) -> Result<()> {
         let mark = &self.mark;
+        let status = "\\echo :LAST_ERROR_SQLSTATE :ROW_COUNT\n";
         let text = format!(
-            "\\echo {mark}\n\\echo :LAST_ERROR_SQLSTATE :ROW_COUNT\n\\echo :LAST_ERROR_MESSAGE\n\\echo {mark}\n"
+            "{before}\\echo {mark}\n{status}{status}\\echo {mark}\n\\echo :LAST_ERROR_MESSAGE\n\\echo {mark}\n{behind}"
         );
         self.stream.write(text.as_bytes())?;
         self.stream.flush()
@@ -203,17 +334,20 @@ impl<'o> PlainSession<'o> {
     /// Reads how it ended, behind the first mark; gives the count of rows of its tag.
     pub(super) fn ended(&mut self) -> Result<u64, ServerError> {
         let status = self.stream.all_until(&self.mark)?;
+        let message = self.stream.all_until(&self.mark)?;
         self.stream.line()?;
-        let status = String::from_utf8_lossy(&status);
-        let mut lines = status.trim_start_matches('\n').splitn(2, '\n');
-        let (first, message) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-        let (code, rows) = first.split_once(' ').unwrap_or((first, ""));
+        let status = status.strip_prefix(b"\n").and_then(said_twice).unwrap_or_default();
+        let status = String::from_utf8_lossy(status);
+        let Some((code, Ok(rows))) = status.split_once(' ').map(|(code, rows)| (code, rows.parse())) else {
+            let error =
+                damaged_out(&self.stream.container).caused_by("psql said in two ways how a statement ended");
+            return Err(self.give_up(error));
+        };
         if code == "00000" {
-            let rows = rows.trim().parse();
-            return rows.map_err(|_| Error::failed("psql did not tell how many rows there were").into());
+            return Ok(rows);
         }
         let failure = Failure {
-            message: message.trim().to_owned(),
+            message: String::from_utf8_lossy(&message).trim().to_owned(),
             code: code.to_owned(),
             ..self.what_else_was_said()?
         };

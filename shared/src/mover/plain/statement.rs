@@ -1,12 +1,16 @@
 //! Statements as psql takes them.
 
+/// Statements without what may stand before the first and behind the last.
+pub(super) fn unended(sql: &str) -> &str {
+    sql.trim_matches(|letter: char| letter.is_ascii_whitespace()).trim_end_matches(';').trim_ascii_end()
+}
+
 /// Joins several statements into one message to the server, as the simple protocol would carry
 /// them: the first failure ends all. psql sends each by itself where a `;` ends it, and goes on
 /// after a failure; at `\;` it does neither.
 ///
 /// Quotes, dollar quotes and comments are left as they are.
 pub(super) fn joined(sql: &str) -> String {
-    let sql = sql.trim_end().trim_end_matches(';');
     let mut out = String::with_capacity(sql.len() + 8);
     let mut rest = sql;
     while let Some(letter) = rest.chars().next() {
@@ -73,7 +77,7 @@ mod tests {
 
     #[test]
     fn statements_are_joined_into_one_message() {
-        assert_eq!(joined("BEGIN; SET LOCAL a = 1;\n"), r"BEGIN\; SET LOCAL a = 1");
+        assert_eq!(joined(unended("\nBEGIN; SET LOCAL a = 1;\n")), r"BEGIN\; SET LOCAL a = 1");
     }
 
     #[test]

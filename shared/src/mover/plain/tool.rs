@@ -3,12 +3,10 @@
 use super::{
     hands::PlainHands,
     session::{REACH, reach_arguments},
-    stream::{Stream, new_mark},
+    silence::Whose,
+    stream::{GOODBYE, Stream, damaged_in, damaged_out, new_mark, said_twice},
 };
-use crate::{
-    error::{Error, Result},
-    mover::Exit,
-};
+use crate::{error::Result, mover::Exit};
 use pgbackup_wire::message::Endpoint;
 use sha2::{Digest, Sha256};
 use std::{io::Read, sync::Arc};
@@ -17,8 +15,9 @@ use std::{io::Read, sync::Arc};
 const PIECE: usize = 64 << 10;
 
 /// Runs a tool in the foreground. Behind its output stand a mark, the tool's exit status, and the
-/// SHA-256 of what it wrote and (with input) of what it was given, both taken in here. `$1` is the
-/// mark, `$2` how many bytes of input there are, if any; the tool and its arguments follow.
+/// SHA-256 of what it wrote and (with input) of what it was given, both taken in here, twice, and the
+/// mark again, which ends standard error too. `$1` is the mark, `$2` how many bytes of input there
+/// are, if any; the tool and its arguments follow.
 const RUN: &str = r#"
 mark=$1 size=$2
 shift 2
@@ -38,13 +37,14 @@ said=$({
     tool "$@" </dev/null
   fi | tee /dev/fd/8 8>&1 >&3 | tell output
 } 4>&1)
-printf '%s\n%s\n%s\n' "$mark" "$said" "$mark"
+printf '%s\n%s\n%s\n%s\n' "$mark" "$said" "$said" "$mark"
+echo "$mark" >&2
 "#;
 
 /// A tool that runs, its standard output as a stream.
 pub(in crate::mover) struct PlainRun<'o> {
     hands: Arc<PlainHands<'o>>,
-    stream: Stream,
+    stream: Stream<'o>,
     number: u64,
     mark: String,
     program: String,
@@ -70,7 +70,8 @@ impl<'o> PlainRun<'o> {
         arguments.push(mark.clone());
         arguments.push(input.as_ref().map(|input| input.len().to_string()).unwrap_or_default());
         arguments.extend_from_slice(argv);
-        let (mut stream, number) = hands.exec(&format!("{REACH}{RUN}"), &arguments)?;
+        let (mut stream, number) = hands.exec(&format!("{REACH}{RUN}{GOODBYE}"), &arguments)?;
+        stream.ask(hands, Whose::Tool(application_name.clone()));
         let mut sent = None;
         if let Some(input) = input {
             sent = Some(format!("{:x}", Sha256::digest(input.as_slice())));
@@ -113,23 +114,33 @@ impl<'o> PlainRun<'o> {
     /// What the wrapper says behind the output.
     fn trailer(&mut self) -> Result<Exit> {
         let trailer = self.stream.all_until(&self.mark)?;
-        let trailer = String::from_utf8_lossy(&trailer).into_owned();
+        let Some(trailer) = trailer.strip_prefix(b"\n").and_then(said_twice) else {
+            return Err(damaged_out(&self.stream.container)
+                .caused_by(format!("it says in two ways how `{}` ended", self.program)));
+        };
+        let trailer = String::from_utf8_lossy(trailer).into_owned();
         let word = |key: &str| {
             let line = trailer.lines().find_map(|line| line.strip_prefix(key));
             line.map(|value| value.trim().to_owned())
         };
         let received = format!("{:x}", std::mem::take(&mut self.received).finalize());
         if word("output ").as_ref() != Some(&received) {
-            return Err(Error::failed(format!("output of `{}` is not whole", self.program))
-                .caused_by("the SHA-256 taken in the container is not the one of what arrived"));
+            return Err(damaged_out(&self.stream.container).caused_by(format!(
+                "the SHA-256 of what `{}` wrote is not the one of what arrived",
+                self.program
+            )));
         }
         let status: Option<i32> = word("status ").and_then(|status| status.parse().ok());
         // A tool that failed may have left input unread.
         if status == Some(0) && self.sent != word("input ") {
-            return Err(Error::failed(format!("input of `{}` did not arrive whole", self.program))
-                .caused_by("the SHA-256 taken in the container is not the one of what was sent"));
+            return Err(damaged_in(&self.stream.container).caused_by(format!(
+                "the SHA-256 of what `{}` was given is not the one of what was sent",
+                self.program
+            )));
         }
-        let stderr = self.stream.last_words();
+        let stderr = self.stream.said_before(&self.mark).trim().to_owned();
+        // All is here, so the wrapper may end; it has nothing more to say.
+        self.stream.close_input();
         // A shell tells the number of a signal as a status above 128.
         let signal = status.filter(|status| *status > 128).map(|status| status - 128);
         self.hands.streams.remove(self.number, true);
