@@ -1,6 +1,9 @@
 //! `restore`: a backup becomes databases again.
 
-use super::place::{Attributes, MoverPlace};
+use super::{
+    part::{PART, PartArgs},
+    place::{Attributes, MoverPlace},
+};
 use crate::{
     catalog,
     cli::{
@@ -11,11 +14,12 @@ use crate::{
     },
     error::{Error, Kind, Result},
     operation::{Restore, RestoreRequest},
+    postgres::{LocaleChoice, RolePolicy},
     report,
     repository::Repository,
     target::{Runtime, Selection, Target},
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Restore databases from a backup
 #[derive(Args, Debug)]
@@ -33,6 +37,14 @@ pub(in crate::cli) struct RestoreArgs {
     #[arg(long, value_name = "NAME", value_parser = database_name())]
     pub into: Option<String>,
 
+    /// What becomes of the backup's roles
+    #[arg(long, value_name = "HOW", default_value = "create")]
+    pub roles: Roles,
+
+    /// The locale that databases are made with: [libc:|icu:|builtin:]LOCALE [default: their own]
+    #[arg(long, value_name = "LOCALE")]
+    pub locale: Option<String>,
+
     /// The container, by name or by the beginning of its id [default: where the backup is from]
     #[arg(long, value_name = "CONTAINER")]
     pub to: Option<String>,
@@ -42,11 +54,11 @@ pub(in crate::cli) struct RestoreArgs {
     pub jobs: Option<u32>,
 
     /// End the sessions of the databases that are replaced, and keep new ones out
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = PART)]
     pub disconnect: bool,
 
     /// Drop what was replaced at the end instead of keeping it for `undo`
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = PART)]
     pub discard_old: bool,
 
     #[command(flatten)]
@@ -54,9 +66,32 @@ pub(in crate::cli) struct RestoreArgs {
     #[command(flatten)]
     pub format: Format,
     #[command(flatten)]
+    pub part: PartArgs,
+    #[command(flatten)]
     pub attributes: Attributes,
     #[command(flatten)]
     pub mover: MoverPlace,
+}
+
+/// What becomes of the backup's roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Roles {
+    /// Make none and change none; all that own something must be there
+    Skip,
+    /// Make those that are missing, and leave those that exist as they are
+    Create,
+    /// Make those that are missing, and give those that exist the backup's attributes
+    Replace,
+}
+
+impl From<Roles> for RolePolicy {
+    fn from(roles: Roles) -> Self {
+        match roles {
+            Roles::Skip => Self::Skip,
+            Roles::Create => Self::Create,
+            Roles::Replace => Self::Replace,
+        }
+    }
 }
 
 const LONG_ABOUT: &str = "\
@@ -67,11 +102,18 @@ can connect to it, compared with the backup's own counts, and only then swapped 
 What it replaces is kept, closed to connections, until `undo` brings it back or drops it. If
 anything fails, the old database has served all the while and nothing new is left.
 
+With -t, -n, --schema-only or --data-only a part of one database is restored. With --into, or if
+there is no such database, a new one is made that holds the part alone. Otherwise it is added to
+the one that is there, in one transaction: all of it, or nothing. What is there already is never
+replaced: a table that exists is in the way, unless --data-only adds rows to it.
+
 Examples:
   {plugin} restore pre_test --dry-run
   {plugin} restore pre_test
   {plugin} restore pre_test -d shop --into shop_copy
   {plugin} restore pre_test --to other_container --yes
+  {plugin} restore pre_test -d shop -t orders --into shop_orders
+  {plugin} restore pre_test -d shop -t public.orders --data-only
 
 Exit status:
   0    everything was restored
@@ -83,18 +125,10 @@ Exit status:
   130  cancelled";
 
 pub(in crate::cli) fn run(arguments: &RestoreArgs, caller: &Caller<'_>) -> Result<()> {
+    let request = request(arguments)?;
     let repository = caller.repository()?;
     let runtime = caller.runtime()?;
     let target = destination(arguments, caller, &repository, runtime.as_ref())?;
-    let request = RestoreRequest {
-        backup: arguments.backup.clone(),
-        databases: arguments.databases.clone(),
-        into: arguments.into.clone(),
-        jobs: arguments.jobs,
-        disconnect: arguments.disconnect,
-        discard_old: arguments.discard_old,
-        mover: arguments.mover.options(),
-    };
     let surroundings = caller.surroundings(runtime.as_ref());
     let restore = Restore::prepare(&surroundings, &repository, &target, &request)?;
     let plan = restore.plan();
@@ -112,6 +146,21 @@ pub(in crate::cli) fn run(arguments: &RestoreArgs, caller: &Caller<'_>) -> Resul
         caller.progress.note("`pgbackup undo` swaps back, `pgbackup undo --discard` drops what is kept");
     }
     Ok(())
+}
+
+fn request(arguments: &RestoreArgs) -> Result<RestoreRequest> {
+    Ok(RestoreRequest {
+        backup: arguments.backup.clone(),
+        databases: arguments.databases.clone(),
+        into: arguments.into.clone(),
+        jobs: arguments.jobs,
+        disconnect: arguments.disconnect,
+        discard_old: arguments.discard_old,
+        part: arguments.part.wanted()?,
+        roles: arguments.roles.into(),
+        locale: arguments.locale.as_deref().map(LocaleChoice::parse).transpose()?,
+        mover: arguments.mover.options(),
+    })
 }
 
 /// The container that was named, or else the one that the backup is from.
