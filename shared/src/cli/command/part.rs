@@ -40,6 +40,11 @@ pub(in crate::cli) struct PartArgs {
 }
 
 impl PartArgs {
+    /// Whether anything was said.
+    pub fn is_said(&self) -> bool {
+        !self.tables.is_empty() || !self.schemas.is_empty() || self.schema_only || self.data_only
+    }
+
     /// What was said, as the verb takes it.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::{
     part::{PART, PartArgs},
-    place::{Attributes, MoverPlace},
+    place::{Attributes, MoverPlace, MoverWhen},
 };
 use crate::{
     catalog,
@@ -10,7 +10,8 @@ use crate::{
         arguments::{Consent, Format, database_name},
         caller::Caller,
         choose::Wanted,
-        consent::Decision,
+        consent::{Decision, Question},
+        restore_questions::command_of,
     },
     error::{Error, Kind, Result},
     operation::{Restore, RestoreRequest},
@@ -22,12 +23,12 @@ use crate::{
 use clap::{Args, ValueEnum};
 
 /// Restore databases from a backup
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(long_about = LONG_ABOUT)]
 pub(in crate::cli) struct RestoreArgs {
-    /// The backup, by name or by the beginning of its id
+    /// The backup, by name or by the beginning of its id [default: asked for on a terminal]
     #[arg(value_name = "BACKUP")]
-    pub backup: String,
+    pub backup: Option<String>,
 
     /// Restore only this database (can be repeated) [default: all but template1]
     #[arg(short, long = "database", value_name = "DATABASE", value_parser = database_name())]
@@ -107,7 +108,11 @@ there is no such database, a new one is made that holds the part alone. Otherwis
 the one that is there, in one transaction: all of it, or nothing. What is there already is never
 replaced: a table that exists is in the way, unless --data-only adds rows to it.
 
+On a terminal a restore without a backup's name asks for everything, and shows the command that
+would have done the same.
+
 Examples:
+  {plugin} restore
   {plugin} restore pre_test --dry-run
   {plugin} restore pre_test
   {plugin} restore pre_test -d shop --into shop_copy
@@ -125,10 +130,18 @@ Exit status:
   130  cancelled";
 
 pub(in crate::cli) fn run(arguments: &RestoreArgs, caller: &Caller<'_>) -> Result<()> {
-    let request = request(arguments)?;
+    // What is wrong with it is said before anything is asked.
+    request(arguments, String::new())?;
     let repository = caller.repository()?;
     let runtime = caller.runtime()?;
-    let target = destination(arguments, caller, &repository, runtime.as_ref())?;
+    let asked = arguments.backup.is_none();
+    let arguments = match &arguments.backup {
+        Some(_) => arguments.clone(),
+        None => caller.complete(arguments, &repository, runtime.as_ref())?,
+    };
+    let arguments = &arguments;
+    let request = request(arguments, arguments.backup.clone().unwrap_or_default())?;
+    let target = destination(arguments, &request.backup, caller, &repository, runtime.as_ref())?;
     let surroundings = caller.surroundings(runtime.as_ref());
     let restore = Restore::prepare(&surroundings, &repository, &target, &request)?;
     let plan = restore.plan();
@@ -136,7 +149,16 @@ pub(in crate::cli) fn run(arguments: &RestoreArgs, caller: &Caller<'_>) -> Resul
     let text = report::restore_plan(plan);
     let json = arguments.format.is_json().then(|| report::json(plan).to_string());
     caller.refuse(plan.refusal(), arguments.consent, &text, json.as_deref())?;
-    if caller.decide(arguments.consent, &text, json, "Restore?")? == Decision::Stop {
+    let replaced = plan.databases.iter().filter(|database| database.replaces.is_some());
+    let replaced: Vec<&str> = replaced.map(|database| database.name.as_str()).collect();
+    let question = match replaced.as_slice() {
+        [_, ..] if !asked => Question::YesOrNo("Restore?"),
+        [] => Question::YesOrNo("Restore?"),
+        [name] => Question::Name(name),
+        // The name of the server stands for all of them.
+        _ => Question::Name(&target.name),
+    };
+    if caller.decide_by(arguments.consent, &text, json, question)? == Decision::Stop {
         return Ok(());
     }
     let outcome = restore.apply()?;
@@ -145,12 +167,31 @@ pub(in crate::cli) fn run(arguments: &RestoreArgs, caller: &Caller<'_>) -> Resul
     if outcome.databases.iter().any(|database| database.kept_as.is_some()) {
         caller.progress.note("`pgbackup undo` swaps back, `pgbackup undo --discard` drops what is kept");
     }
+    if asked {
+        caller.progress.note(&format!("the same without questions: `pgbackup {}`", command_of(arguments)));
+    }
     Ok(())
 }
 
-fn request(arguments: &RestoreArgs) -> Result<RestoreRequest> {
+impl RestoreArgs {
+    /// The options without values that were said, but for those about showing and asking.
+    pub fn flags(&self) -> Vec<&'static str> {
+        let all = [
+            (self.part.schema_only, "--schema-only"),
+            (self.part.data_only, "--data-only"),
+            (self.roles == Roles::Skip, "--roles=skip"),
+            (self.roles == Roles::Replace, "--roles=replace"),
+            (self.disconnect, "--disconnect"),
+            (self.discard_old, "--discard-old"),
+            (self.mover.mover == MoverWhen::Never, "--mover=never"),
+        ];
+        all.into_iter().filter(|(is_said, _)| *is_said).map(|(_, flag)| flag).collect()
+    }
+}
+
+fn request(arguments: &RestoreArgs, backup: String) -> Result<RestoreRequest> {
     Ok(RestoreRequest {
-        backup: arguments.backup.clone(),
+        backup,
         databases: arguments.databases.clone(),
         into: arguments.into.clone(),
         jobs: arguments.jobs,
@@ -166,12 +207,13 @@ fn request(arguments: &RestoreArgs) -> Result<RestoreRequest> {
 /// The container that was named, or else the one that the backup is from.
 fn destination(
     arguments: &RestoreArgs,
+    backup: &str,
     caller: &Caller<'_>,
     repository: &Repository,
     runtime: &dyn Runtime,
 ) -> Result<Target> {
     let backups = catalog::list(repository)?;
-    let backup = backups.find(&arguments.backup)?;
+    let backup = backups.find(backup)?;
     let said = arguments.attributes.selection(arguments.to.as_deref());
     let selection = if said.is_empty() {
         Selection { name: Some(backup.record.target.clone()), ..Selection::default() }
