@@ -17,7 +17,7 @@ packages=
 need() { command -v "$1" > /dev/null || packages="$packages $2"; }
 need cc build-essential; need python3 python3; need restic restic; need jq jq; need debootstrap debootstrap
 need apt-file apt-file; need patch patch; need diff diffutils; need zstd zstd; need curl curl
-need xz xz-utils; need strace strace; need ssh openssh-client; need pgrep procps
+need xz xz-utils; need strace strace; need ssh openssh-client; need pgrep procps; need script bsdutils
 need podman "podman netavark"
 [ -x /usr/sbin/sshd ] || packages="$packages openssh-server"
 if [ -n "$packages" ]; then

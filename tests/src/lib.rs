@@ -22,9 +22,11 @@ pub mod repository;
 pub mod s3;
 pub mod s3_proxy;
 pub mod server;
+pub mod terminal;
 pub mod ways;
 pub mod zoo;
 
 pub use plugin::{Outcome, Plugin};
 pub use proxy::Proxy;
 pub use server::Server;
+pub use terminal::Terminal;

@@ -58,6 +58,19 @@ impl Plugin {
         self.at_home(command)
     }
 
+    /// Returns the command that runs the plugin in a terminal of its own; what it reads from its
+    /// standard input is typed there, and what the terminal shows it writes.
+    pub fn terminal(&self, arguments: &[&str]) -> Command {
+        let quoted = |word: &str| format!("'{}'", word.replace('\'', r"'\''"));
+        let program = quoted(&program().to_string_lossy());
+        let words: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
+        let mut command = Command::new("script");
+        command.args(["-q", "-e", "-f", "-c", &format!("{program} {}", words.join(" ")), "/dev/null"]);
+        let mut command = self.at_home(command);
+        command.env("TERM", "xterm").env("SHELL", "/bin/sh").env("COLUMNS", "120");
+        command
+    }
+
     /// Runs the plugin under strace, which kills it (SIGKILL) as one of its threads begins the
     /// system call `call` for the `nth` time. No status means that it was killed.
     pub fn run_killed_at(&self, call: &str, nth: u32, arguments: &[&str]) -> Outcome {

@@ -2,11 +2,10 @@
 
 use super::caller::Caller;
 use crate::{
-    error::{Context, Error, Kind, Result},
+    error::{Error, Kind, Result},
     report::{harmless, plural},
     target::{Runtime, Selection, Target, select},
 };
-use dialoguer::FuzzySelect;
 
 /// What is looked for.
 const SERVER: &str = "PostgreSQL server";
@@ -20,6 +19,8 @@ pub(super) enum Wanted {
     /// Exactly one; the user picks if there are several. Where nobody can pick, these hints tell
     /// how one is named; in the first, `{}` stands for a server's name.
     One(&'static [&'static str]),
+    /// At least one; the user picks some if there are several, as with `One`.
+    Some(&'static [&'static str]),
     /// Every one, but at least one.
     All,
 }
@@ -43,7 +44,11 @@ impl Caller<'_> {
                 let what = format!("{} run here, and one is meant", plural(servers.len() as u64, SERVER));
                 self.pick(servers, &what, hints).map(|target| vec![target])
             }
-            Wanted::One(_) | Wanted::All => Ok(servers),
+            Wanted::Some(hints) if servers.len() > 1 => {
+                let what = format!("{} run here, and one is meant", plural(servers.len() as u64, SERVER));
+                self.pick_servers(&servers, &what, hints)
+            }
+            Wanted::One(_) | Wanted::Some(_) | Wanted::All => Ok(servers),
         }
     }
 
@@ -89,30 +94,31 @@ impl Caller<'_> {
     ///
     /// [`Kind::Target`] with `what` and `hints` where nobody can pick.
     pub fn pick(&self, mut servers: Vec<Target>, what: &str, hints: &[&str]) -> Result<Target> {
-        let Some(terminal) = self.terminal.as_ref().filter(|_| !self.quiet && !self.json_progress) else {
+        let Some(terminal) = self.asks() else {
             return Err(several_found(&servers, what, hints));
         };
-        self.progress.clear();
-        let picked = FuzzySelect::new()
-            .with_prompt("Which server?")
-            .items(servers.iter().map(described))
-            .default(0)
-            .interact_on_opt(terminal);
-        // Whatever ended the list, the terminal gets its cursor back.
-        let _ = terminal.show_cursor();
-        match picked {
-            Ok(Some(number)) if number < servers.len() => Ok(servers.swap_remove(number)),
-            Ok(_) => Err(Error::cancelled()),
-            Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
-                Err(Error::cancelled())
-            }
-            Err(dialoguer::Error::IO(error)) => Err(error).context("pick a server from the list"),
-        }
+        let lines: Vec<String> = servers.iter().map(described).collect();
+        let number = self.pick_one(terminal, "Which server?", &lines)?;
+        Ok(servers.swap_remove(number))
+    }
+
+    /// Has the user pick some of several servers.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Target`] with `what` and `hints` where nobody can pick.
+    fn pick_servers(&self, servers: &[Target], what: &str, hints: &[&str]) -> Result<Vec<Target>> {
+        let Some(terminal) = self.asks() else {
+            return Err(several_found(servers, what, hints));
+        };
+        let lines: Vec<String> = servers.iter().map(described).collect();
+        let picked = self.pick_some(terminal, "Which servers?", &lines)?;
+        Ok(picked.into_iter().filter_map(|number| servers.get(number).cloned()).collect())
     }
 }
 
 /// A server in a list: name, image, and what Compose calls it.
-fn described(target: &Target) -> String {
+pub(super) fn described(target: &Target) -> String {
     let compose = match (&target.project, &target.service) {
         (Some(project), Some(service)) => format!(", {project}/{service}"),
         _ => String::new(),

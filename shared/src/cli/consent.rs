@@ -1,7 +1,19 @@
 //! Plan, show, apply: nothing is deleted or overwritten that was not shown first.
 
 use super::{arguments::Consent, caller::Caller};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    report::harmless,
+};
+
+/// What is asked when a plan was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question<'a> {
+    /// One that is answered by yes or no.
+    YesOrNo(&'a str),
+    /// Nothing but this name is a yes: what has it is replaced.
+    Name(&'a str),
+}
 
 /// Whether to go on after the plan was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +62,21 @@ impl Caller<'_> {
         json: Option<String>,
         question: &str,
     ) -> Result<Decision> {
+        self.decide_by(consent, plan, json, Question::YesOrNo(question))
+    }
+
+    /// The same, where the answer may have to be a name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Caller::decide`].
+    pub fn decide_by(
+        &self,
+        consent: Consent,
+        plan: &str,
+        json: Option<String>,
+        question: Question<'_>,
+    ) -> Result<Decision> {
         if consent.dry_run {
             self.print(&json.map_or_else(|| plan.to_owned(), |json| format!("{json}\n")))?;
             return Ok(Decision::Stop);
@@ -61,7 +88,11 @@ impl Caller<'_> {
             return Ok(Decision::Apply);
         }
         self.show(plan);
-        match self.ask(question)? {
+        let answer = match question {
+            Question::YesOrNo(question) => self.ask(question)?,
+            Question::Name(name) => self.ask_for_name(name)?,
+        };
+        match answer {
             Some(true) => Ok(Decision::Apply),
             Some(false) => Err(Error::cancelled().note("nothing was changed")),
             None => Err(Error::failed("this changes what is there, and nobody can be asked here")
@@ -69,6 +100,13 @@ impl Caller<'_> {
                 .hint("carry it out with `--yes`")
                 .note("nothing was changed")),
         }
+    }
+
+    /// Has the name of what is replaced typed. None where nobody can.
+    fn ask_for_name(&self, name: &str) -> Result<Option<bool>> {
+        let Some(terminal) = self.asks() else { return Ok(None) };
+        let question = format!("Type {} to replace it", harmless(name));
+        self.type_in(terminal, &question, None).map(|typed| Some(typed.trim() == name))
     }
 
     /// Shows a plan, with an empty line between it and what follows.

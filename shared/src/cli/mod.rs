@@ -10,6 +10,7 @@
 //! Start with [`main`].
 
 mod arguments;
+mod asking;
 mod caller;
 mod choose;
 mod command;
@@ -17,6 +18,7 @@ mod consent;
 mod host;
 mod places;
 mod reference;
+mod restore_questions;
 mod run;
 mod several;
 mod usage;

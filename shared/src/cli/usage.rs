@@ -141,7 +141,7 @@ mod tests {
                 "create --progress bars",
                 "invalid argument \"bars\" for \"--progress\" flag: must be one of auto, plain, json",
             ),
-            ("restore", "\"docker pgbackup restore\" requires 1 argument"),
+            ("export", "\"docker pgbackup export\" requires 2 arguments"),
             ("delete", "\"docker pgbackup delete\" requires at least 1 argument"),
             ("create -q -v", "--quiet and --verbose exclude each other"),
             ("create a --all", "the argument CONTAINER and --all exclude each other"),

@@ -9,8 +9,11 @@ use super::{
     headroom::Headroom,
     kept::{drop_database, unfinished_run},
     reading::lock_to_read,
+    restore_locale,
+    restore_part::{self, Part},
     restore_plan::RestorePlan,
     restore_prepare::{self, Chosen},
+    restore_request::{RestoreOutcome, RestoreRequest, RestoredDatabase},
     server::{Reached, elsewhere, end_run, reach},
     swapping::{self, Swap},
     taking_back::{self, Made, SwapNames},
@@ -22,63 +25,17 @@ use crate::{
     },
     error::{Context as _, Error, Kind, Result},
     event::Event,
-    method::logical::{LoadRequest, Loaded, Stored as _, load_database},
-    mover::{PlaceOptions, ServerSession},
+    method::logical::{Addition, LoadRequest, Loaded, Stored as _, add_to_database, load_database},
+    mover::ServerSession,
     postgres::{
-        Admission, BEGIN, COMMIT, DatabaseInfo, GlobalsPlan, Mark, MarkKind, Query,
+        Admission, BEGIN, COMMIT, DatabaseInfo, GlobalsPlan, Mark, MarkKind, Query, Statement,
         archive::read_directory_toc, create_database, swap,
     },
     repository::{Lock, Reader, Repository, StoredFile},
     target::Target,
 };
 use jiff::Timestamp;
-
-/// What is asked of a restore.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RestoreRequest {
-    /// The backup, by name or by the beginning of its id.
-    pub backup: String,
-    /// The databases, by their literal names; empty for all but template1.
-    pub databases: Vec<String>,
-    /// The name for the one database; it must be free.
-    pub into: Option<String>,
-    /// Sessions that load at once; by default from the server's processors.
-    pub jobs: Option<u32>,
-    /// End the sessions of what is replaced.
-    pub disconnect: bool,
-    /// Drop what was replaced, at the end.
-    pub discard_old: bool,
-    /// Whether there is to be a mover in the target, and where.
-    pub mover: PlaceOptions,
-}
-
-/// What a restore did. Sizes are in bytes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RestoreOutcome {
-    /// The databases that are there now.
-    pub databases: Vec<RestoredDatabase>,
-    /// Roles that were created.
-    pub roles_created: Vec<String>,
-    /// Loaded into tables and large objects.
-    pub loaded: u64,
-    /// Crossed the wire.
-    pub sent: u64,
-    /// How long it took.
-    pub seconds: f64,
-}
-
-/// One database that was restored.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RestoredDatabase {
-    /// Its name.
-    pub name: String,
-    /// Its tables.
-    pub tables: u64,
-    /// Their rows.
-    pub rows: u64,
-    /// The name under which what it replaced is kept.
-    pub kept_as: Option<String>,
-}
+use std::cell::RefCell;
 
 /// A restore that has been planned and not yet carried out. The mover waits meanwhile.
 pub struct Restore<'a> {
@@ -89,6 +46,7 @@ pub struct Restore<'a> {
     reader: Reader,
     files: Vec<StoredFile>,
     manifest: Manifest,
+    part: Option<Part>,
     placed: Vec<Placed>,
     databases: Vec<DatabaseInfo>,
     globals: GlobalsPlan,
@@ -106,6 +64,8 @@ struct Placed {
     loaded_as: String,
     kept_as: String,
     replaced: Option<DatabaseInfo>,
+    /// It is there, and a part is added to it.
+    adds: bool,
 }
 
 impl<'a> Restore<'a> {
@@ -126,24 +86,38 @@ impl<'a> Restore<'a> {
         let reader = repository.reader()?;
         let all = catalog::list(repository)?;
         let backup = all.find(&request.backup)?;
-        let manifest = catalog::read_manifest(&reader, backup)?;
+        let mut manifest = catalog::read_manifest(&reader, backup)?;
         let files = reader.files(&backup.id)?;
-        let chosen = restore_prepare::choose(&manifest, request)?
-            .into_iter()
-            .map(|record| {
-                let toc = backups::Folder::of(&reader, &files, &record.folder).file("toc.dat");
-                let contents = toc.and_then(|toc| read_directory_toc(&toc));
-                Ok((record, contents.context(format!("read the contents of `{}`", record.name))?))
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let contents_of = |record: &DatabaseRecord| {
+            let toc = backups::Folder::of(&reader, &files, &record.folder).file("toc.dat");
+            let contents = toc.and_then(|toc| read_directory_toc(&toc));
+            contents.context(format!("read the contents of `{}`", record.name))
+        };
+        let narrowed = restore_part::narrow(&mut manifest, request, &contents_of)?;
+        restore_prepare::choose(&manifest, request)?;
 
         let reached = reach(at, target, &request.mover)?;
         let mut session = reached.maintenance()?;
         let state = reached.state(&mut session)?;
+        let locales = restore_locale::choose(&mut manifest, request, &state);
+        let part = narrowed.map(|it| it.settle(&reached, &state, &mut manifest, request)).transpose()?;
+        let chosen = restore_prepare::choose(&manifest, request)?
+            .into_iter()
+            .map(|record| {
+                let of_part = part.as_ref().map(|part| Ok(part.contents.clone()));
+                Ok((record, of_part.unwrap_or_else(|| contents_of(record))?))
+            })
+            .collect::<Result<Vec<_>>>()?;
         let chosen = restore_prepare::place(&reached, &state, request, chosen);
         let (mut plan, globals) =
             restore_prepare::plan(&reached, &mut session, &state, &manifest, request, &chosen, &target.name)?;
         session.close()?;
+        plan.remarks.extend(locales);
+        if let Some(part) = &part {
+            plan.obstacles.extend(part.obstacles.iter().cloned());
+            plan.remarks.extend(part.remarks.iter().cloned());
+            plan.part = Some(part.planned.clone());
+        }
         let headroom = reached.headroom(request.jobs, plan.needed, &state.databases);
         plan.obstacles.extend(headroom.obstacles.iter().cloned());
         let placed = chosen.into_iter().map(|one| placed(&manifest, one)).collect();
@@ -153,6 +127,7 @@ impl<'a> Restore<'a> {
             request: request.clone(),
             reader,
             files,
+            part,
             placed,
             databases: state.databases,
             globals,
@@ -189,12 +164,13 @@ impl<'a> Restore<'a> {
             Ok((databases, loaded)) => {
                 let sent = self.reached.mover.sent();
                 let roles_created = self.globals.roles.clone();
+                let roles_changed = self.globals.changed.clone();
                 let seconds = self.at.clock.now().duration_since(self.began).as_secs_f64();
                 // All is proven and swapped in: a goodbye that is lost takes nothing of it back.
                 if let Err(error) = self.reached.mover.finish() {
                     self.at.observer.event(&Event::Warning { what: error.to_string() });
                 }
-                Ok(RestoreOutcome { databases, roles_created, loaded, sent, seconds })
+                Ok(RestoreOutcome { databases, roles_created, roles_changed, loaded, sent, seconds })
             }
             Err(error) => {
                 let error = if self.at.cancel.is_cancelled() { Error::cancelled() } else { error };
@@ -262,6 +238,9 @@ impl<'a> Restore<'a> {
     }
 
     fn load_one(&self, session: &mut ServerSession<'_>, one: &Placed, made: &mut Made) -> Result<Loaded> {
+        if one.adds {
+            return self.add(one, made);
+        }
         let record = self.record(one)?;
         let server = &self.reached.server;
         let create =
@@ -272,32 +251,75 @@ impl<'a> Restore<'a> {
         Query::query(session, &swap::mark_database(&one.loaded_as, &mark))
             .context("mark the new database")?;
         let folder = backups::Folder::of(&self.reader, &self.files, &record.folder);
-        let loaded = load_database(&LoadRequest {
+        let loaded = load_database(&self.load_request(&one.loaded_as, one, record, &folder))?;
+        // Settings and privileges come with the swap; that they can is found out before it.
+        let rehearsal = swap::finish_statements(&one.loaded_as, &record.properties)?;
+        swapping::rehearse(session, &rehearsal, &self.globals.changes)
+            .context("try the database's settings and privileges")?;
+        Ok(loaded)
+    }
+
+    /// Adds a part to a database that is there, in one transaction.
+    fn add(&self, one: &Placed, made: &mut Made) -> Result<Loaded> {
+        let (Some(part), record) = (&self.part, self.record(one)?) else {
+            return Err(Error::failed("a whole database is never added to one that is there"));
+        };
+        let folder = backups::Folder::of(&self.reader, &self.files, &record.folder);
+        let number = RefCell::new(None);
+        let loaded = add_to_database(
+            &self.load_request(&one.name, one, record, &folder),
+            &Addition {
+                content: part.content,
+                order: &part.order,
+                at_the_end: &self.globals.changes,
+                committing: &|own| *number.borrow_mut() = Some(own.to_owned()),
+            },
+        );
+        made.committing = number.into_inner().filter(|_| loaded.is_err());
+        if loaded.is_ok() {
+            // What has been committed is not taken back, whatever follows.
+            made.swapped = true;
+            made.roles.clear();
+        }
+        loaded
+    }
+
+    fn load_request<'b>(
+        &'b self,
+        database: &'b str,
+        one: &'b Placed,
+        record: &'b DatabaseRecord,
+        stored: &'b backups::Folder<'b>,
+    ) -> LoadRequest<'b, 'a> {
+        LoadRequest {
             mover: &self.reached.mover,
-            server,
-            database: &one.loaded_as,
+            server: &self.reached.server,
+            database,
             name: &one.name,
             record,
-            stored: &folder,
+            part: self.part.as_ref().map(|part| &part.contents),
+            stored,
             jobs: self.headroom.jobs,
             index_memory: self.headroom.index_memory,
             observer: self.at.observer,
             cancel: self.at.cancel,
-        })?;
-        // Settings and privileges come with the swap; that they can is found out before it.
-        let rehearsal = swap::finish_statements(&one.loaded_as, &record.properties)?;
-        swapping::rehearse(session, &rehearsal).context("try the database's settings and privileges")?;
-        Ok(loaded)
+        }
     }
 
     /// Swaps all databases in, one after the other.
     fn swap_all(&self, made: &mut Made) -> Result<Vec<RestoredDatabase>> {
         let mut restored = Vec::new();
         for one in &self.placed {
-            if let Err(error) = self.at.cancel.check().and_then(|()| {
+            let mut swap = || {
+                // What was added was committed with its rows.
+                if one.adds {
+                    return Ok(());
+                }
+                self.at.cancel.check()?;
                 made.at_stake = Some(one.name.clone());
-                self.swap_in(one)
-            }) {
+                self.swap_in(one, if restored.is_empty() { &self.globals.changes } else { &[] })
+            };
+            if let Err(error) = swap() {
                 if restored.is_empty() {
                     return Err(error);
                 }
@@ -313,7 +335,7 @@ impl<'a> Restore<'a> {
             let record = self.record(one)?;
             restored.push(RestoredDatabase {
                 name: one.name.clone(),
-                tables: record.tables.len() as u64,
+                tables: self.part.as_ref().map_or(record.tables.len() as u64, Part::tables),
                 rows: record.tables.iter().map(|table| table.rows).sum(),
                 kept_as: one.replaced.as_ref().map(|_| one.kept_as.clone()),
             });
@@ -324,7 +346,8 @@ impl<'a> Restore<'a> {
         Ok(restored)
     }
 
-    fn swap_in(&self, one: &Placed) -> Result<()> {
+    /// Swaps one database in, with the changes of roles in the same transaction.
+    fn swap_in(&self, one: &Placed, changes: &[Statement]) -> Result<()> {
         self.step(format!("swap `{}`", one.name));
         let record = self.record(one)?;
         let mut statements = Vec::new();
@@ -344,7 +367,7 @@ impl<'a> Restore<'a> {
             }
         }
         statements.extend(swap::install_statements(&one.loaded_as, &one.name, &record.properties)?);
-        let swap = Swap { database: &one.name, statements, renamed, emptied };
+        let swap = Swap { database: &one.name, changes, statements, renamed, emptied };
         swapping::swap(&self.reached, &self.databases, &swap)
     }
 
@@ -420,5 +443,6 @@ fn placed(manifest: &Manifest, one: Chosen<'_>) -> Placed {
         loaded_as: one.loaded_as,
         kept_as: one.kept_as,
         replaced: one.replaced,
+        adds: one.adds,
     }
 }

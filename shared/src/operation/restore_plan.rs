@@ -19,10 +19,14 @@ pub struct RestorePlan {
     pub other_server: Option<bool>,
     /// The databases that will be there.
     pub databases: Vec<PlannedDatabase>,
+    /// What of the database is restored, where that is not everything.
+    pub part: Option<PlannedPart>,
     /// Roles that will be created.
     pub roles_to_create: Vec<String>,
     /// Roles of the backup that exist and stay as they are.
     pub roles_kept: Vec<String>,
+    /// Roles that get the backup's attributes, with what becomes of them.
+    pub roles_changed: Vec<String>,
     /// What else will be done to what belongs to the whole server.
     pub globals: Vec<String>,
     /// What interrupted restores left; it will be dropped.
@@ -54,6 +58,28 @@ pub struct PlannedDatabase {
     pub rows: u64,
     /// The database that has this name now.
     pub replaces: Option<Replaced>,
+}
+
+/// What of a database is restored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PlannedPart {
+    /// It is added to a database that is there; nothing in it is replaced.
+    pub adds: bool,
+    /// What is made or filled.
+    pub objects: Vec<PlannedObject>,
+    /// What belongs to that and is left out, with the reason.
+    pub left_out: Vec<String>,
+}
+
+/// Something that a part makes or fills.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PlannedObject {
+    /// `table`, `index` ...
+    pub kind: String,
+    /// Its name with its schema; of a constraint or trigger that of its table in front.
+    pub name: String,
+    /// Rows that are loaded into it.
+    pub rows: Option<u64>,
 }
 
 /// A database that a restore takes the place of.

@@ -3,6 +3,7 @@
 use super::{
     LeftoverPlan, Obstacle, PlannedDatabase, Replaced, RestorePlan, RestoreRequest, disk,
     kept::{Activity, kept, kept_name, loaded_name, unfinished_run},
+    restore_part::adds,
     server::{Reached, ServerState},
 };
 use crate::{
@@ -10,8 +11,9 @@ use crate::{
     error::{Context as _, Error, Result},
     mover::ServerSession,
     postgres::{
-        DatabaseInfo, GlobalsPlan, Version, archive::Contents, available_extensions,
-        collation_of_database_exists, identifier, literal, plan_globals, server_text,
+        DatabaseInfo, GlobalsPlan, RolePolicy, Version,
+        archive::{Content, Contents},
+        available_extensions, collation_of_database_exists, identifier, literal, plan_globals, server_text,
     },
 };
 use std::collections::BTreeSet;
@@ -28,6 +30,8 @@ pub(super) struct Chosen<'a> {
     pub replaced: Option<DatabaseInfo>,
     /// The name under which that one is kept.
     pub kept_as: String,
+    /// It is there, and a part is added to it.
+    pub adds: bool,
 }
 
 /// The databases of the backup that are meant: all but template1, or those of the given names.
@@ -72,12 +76,15 @@ pub(super) fn place<'a>(
         .enumerate()
         .map(|(number, (record, contents))| {
             let name = request.into.clone().unwrap_or_else(|| record.name.clone());
+            let adds = adds(request, state, &name);
+            let has_name = |database: &&DatabaseInfo| database.name == name && !adds;
             Chosen {
                 record,
                 contents,
                 loaded_as: loaded_name(run, number),
                 kept_as: kept_name(run, number),
-                replaced: state.databases.iter().find(|database| database.name == name).cloned(),
+                replaced: state.databases.iter().find(has_name).cloned(),
+                adds,
                 name,
             }
         })
@@ -97,7 +104,15 @@ pub(super) fn plan(
     let server = &reached.server;
     let run = reached.mover.run_id();
     let activity = Activity::read(session)?;
-    let globals = plan_globals(&manifest.globals, &state.globals, server.version())?;
+    // Rows alone need no roles.
+    let of_rows = request.part.content == Content::DataOnly;
+    let policy = if of_rows { RolePolicy::Skip } else { request.roles };
+    let own = &server.endpoint.user;
+    let mut globals = plan_globals(&manifest.globals, &state.globals, server.version(), policy, own)?;
+    if of_rows {
+        globals.remarks.clear();
+    }
+    let globals = globals;
     let existing: BTreeSet<&str> = state.globals.roles.iter().map(|role| role.name.as_str()).collect();
     let mut plan = RestorePlan {
         backup: manifest.name.clone(),
@@ -110,11 +125,13 @@ pub(super) fn plan(
         },
         databases: chosen.iter().map(|one| planned(one, request, &activity, run)).collect(),
         roles_to_create: globals.roles.clone(),
+        roles_changed: globals.changed.clone(),
         roles_kept: manifest
             .globals
             .roles
             .iter()
-            .filter(|role| existing.contains(role.name.as_str()))
+            .filter(|role| !of_rows && existing.contains(role.name.as_str()))
+            .filter(|role| !changes(&globals, &role.name))
             .map(|role| role.name.clone())
             .collect(),
         globals: globals
@@ -139,6 +156,10 @@ pub(super) fn plan(
     }
     disk::plan(&mut plan, reached, session)?;
     Ok((plan, globals))
+}
+
+fn changes(globals: &GlobalsPlan, role: &str) -> bool {
+    globals.changed.iter().any(|text| text.starts_with(&format!("`{role}`: ")))
 }
 
 fn planned(one: &Chosen<'_>, request: &RestoreRequest, activity: &Activity, run: &str) -> PlannedDatabase {
@@ -238,14 +259,21 @@ fn needs(
 ) -> Result<()> {
     let record = one.record;
     let mut add = |what: String, hint: Option<String>| plan.obstacles.push(Obstacle { what, hint });
-    let locale_is_there =
-        if in_recovery { None } else { collation_of_database_exists(session, version, &record.properties)? };
+    let locale_is_there = if in_recovery || one.adds {
+        None
+    } else {
+        collation_of_database_exists(session, version, &record.properties)?
+    };
     if locale_is_there == Some(false) {
         let properties = &record.properties;
         let locale = properties.locale.as_deref().unwrap_or(&properties.collate);
         add(
             format!("the server has no locale `{locale}`, which database `{}` is made with", record.name),
-            Some("install it in the container, or restore into the image that was backed up".into()),
+            Some(
+                "install it in the container, restore into the image that was backed up, or choose one that \
+                 is there with `--locale`"
+                    .into(),
+            ),
         );
     }
     let available = available_extensions(session).context("list the extensions that can be installed")?;
@@ -261,7 +289,7 @@ fn needs(
         .iter()
         .filter_map(|entry| entry.tablespace.as_ref())
         .map(ToString::to_string)
-        .chain([record.properties.tablespace.clone()])
+        .chain((!one.adds).then(|| record.properties.tablespace.clone()))
         .filter(|name| !name.is_empty())
         .collect();
     for missing in globals.tablespaces.iter().filter(|space| spaces.contains(&space.name)) {
@@ -284,16 +312,19 @@ fn needs(
         .contents
         .entries
         .iter()
+        // Rows are loaded whoever owns their table.
+        .filter(|entry| !entry.had_dumper && !entry.is("SEQUENCE SET"))
         .filter_map(|entry| entry.owner.as_ref())
         .map(ToString::to_string)
-        .chain([record.properties.owner.clone()])
+        .chain((!one.adds).then(|| record.properties.owner.clone()))
         .collect();
+    let why = match globals.policy {
+        RolePolicy::Skip => "is not here, and `--roles=skip` makes none",
+        RolePolicy::Create | RolePolicy::Replace => "is neither in the backup nor here",
+    };
     for owner in owners.iter().filter(|owner| !known(owner)) {
         add(
-            format!(
-                "role `{owner}` owns something in `{}`, and is neither in the backup nor here",
-                record.name
-            ),
+            format!("role `{owner}` owns something in `{}`, and {why}", record.name),
             Some(format!("make it with `CREATE ROLE {}`", identifier(owner))),
         );
     }

@@ -4,7 +4,7 @@ use super::server::{Reached, elsewhere};
 use crate::{
     error::{Context as _, Error, Result},
     mover::ServerSession,
-    postgres::{BEGIN, COMMIT, DatabaseInfo, ROLLBACK, swap},
+    postgres::{BEGIN, COMMIT, DatabaseInfo, ROLLBACK, Statement, swap},
 };
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -19,6 +19,8 @@ const ROUND: Duration = Duration::from_millis(50);
 pub(super) struct Swap<'a> {
     /// The name that is at stake, for messages.
     pub database: &'a str,
+    /// What is done with the server's roles in the same transaction, behind the rest.
+    pub changes: &'a [Statement],
     /// The statements, in order.
     pub statements: Vec<String>,
     /// Databases that are renamed: no session may be in them.
@@ -51,7 +53,7 @@ pub(super) fn swap(reached: &Reached<'_>, databases: &[DatabaseInfo], swap: &Swa
                 }
             });
         }
-        let result = transaction(&mut session, &swap.statements);
+        let result = transaction(&mut session, &swap.statements, swap.changes);
         over.store(true, Ordering::SeqCst);
         result
     });
@@ -63,23 +65,41 @@ pub(super) fn swap(reached: &Reached<'_>, databases: &[DatabaseInfo], swap: &Swa
 }
 
 /// Tries the statements in a transaction that is taken back.
-pub(super) fn rehearse(session: &mut ServerSession<'_>, statements: &[String]) -> Result<()> {
+pub(super) fn rehearse(
+    session: &mut ServerSession<'_>,
+    statements: &[String],
+    changes: &[Statement],
+) -> Result<()> {
     session.query(BEGIN)?;
-    let result = statements.iter().try_for_each(|statement| run(session, statement));
+    let result = statements
+        .iter()
+        .try_for_each(|statement| run(session, statement))
+        .and_then(|()| changes.iter().try_for_each(|change| change_one(session, change)));
     session.query(ROLLBACK)?;
     result
 }
 
-fn transaction(session: &mut ServerSession<'_>, statements: &[String]) -> Result<()> {
+fn transaction(session: &mut ServerSession<'_>, statements: &[String], changes: &[Statement]) -> Result<()> {
     session.query(BEGIN)?;
-    for statement in statements {
-        if let Err(error) = run(session, statement) {
-            // A session that is gone has rolled back already.
-            let _ = session.query(ROLLBACK);
-            return Err(error);
-        }
+    let result = statements
+        .iter()
+        .try_for_each(|statement| run(session, statement))
+        .and_then(|()| changes.iter().try_for_each(|change| change_one(session, change)));
+    if let Err(error) = result {
+        // A session that is gone has rolled back already.
+        let _ = session.query(ROLLBACK);
+        return Err(error);
     }
     session.query(COMMIT)?;
+    Ok(())
+}
+
+fn change_one(session: &mut ServerSession<'_>, change: &Statement) -> Result<()> {
+    if change.secret {
+        session.query_secret(&change.sql)?;
+    } else {
+        session.query(&change.sql)?;
+    }
     Ok(())
 }
 

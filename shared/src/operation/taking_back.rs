@@ -8,7 +8,7 @@ use super::{
 use crate::{
     error::Result,
     mover::PlaceOptions,
-    postgres::{DatabaseInfo, Query, swap},
+    postgres::{DatabaseInfo, Query, present, swap},
     target::Target,
 };
 
@@ -20,11 +20,14 @@ pub(super) struct Made {
     pub swapped: bool,
     /// The name whose swap has begun and not been answered.
     pub at_stake: Option<String>,
+    /// The number of the transaction that adds a part, when its commit has begun and has not been
+    /// answered.
+    pub committing: Option<String>,
 }
 
 impl Made {
     pub fn is_nothing(&self) -> bool {
-        self.databases.is_empty() && self.roles.is_empty()
+        self.databases.is_empty() && self.roles.is_empty() && self.committing.is_none()
     }
 }
 
@@ -48,13 +51,21 @@ pub(super) fn take_back(
     made: &Made,
 ) -> Vec<String> {
     match clean(at, target, mover, run, names, made) {
-        Ok(swapped_in) if swapped_in.is_empty() => vec![serving(made).to_owned()],
-        Ok(swapped_in) => vec![format!(
+        Ok(Cleaned { committed: true, .. }) => {
+            vec!["it was committed all the same, though the answer was lost: all of it is there".to_owned()]
+        }
+        Ok(Cleaned { swapped_in, .. }) if swapped_in.is_empty() => vec![serving(made).to_owned()],
+        Ok(Cleaned { swapped_in, .. }) => vec![format!(
             "swapped in all the same, though the answer was lost: {}; `pgbackup undo` swaps back",
             swapped_in.join(", ")
         )],
         Err(error) => {
             let left: Vec<&str> = made.databases.iter().chain(&made.roles).map(String::as_str).collect();
+            if made.committing.is_some() {
+                return vec![format!(
+                    "either all of it is there or nothing: the answer to the commit was lost ({error})"
+                )];
+            }
             let serving = made.at_stake.as_ref().map_or_else(
                 || "the databases that were there serve on".to_owned(),
                 |name| {
@@ -107,7 +118,14 @@ pub(super) fn serving(made: &Made) -> &'static str {
     "the databases that were there serve on, and nothing new is left"
 }
 
-/// Gives the names of the databases that were swapped in all the same.
+/// What was found when everything had been taken back.
+struct Cleaned {
+    /// Databases that were swapped in all the same.
+    swapped_in: Vec<String>,
+    /// A part was added all the same.
+    committed: bool,
+}
+
 fn clean(
     at: &Surroundings<'_>,
     target: &Target,
@@ -115,10 +133,14 @@ fn clean(
     run: &str,
     names: &[SwapNames],
     made: &Made,
-) -> Result<Vec<String>> {
+) -> Result<Cleaned> {
     let reached = reach_again(at, target, mover)?;
     let mut session = reached.maintenance()?;
     end_rest_of(&reached, &mut session, run)?;
+    let committed = match &made.committing {
+        Some(number) => present::was_committed(&mut session, number)? == Some(true),
+        None => false,
+    };
     let databases = reached.state(&mut session)?.databases;
     let left: Vec<&str> =
         made.databases.iter().map(String::as_str).filter(|name| is_there(&databases, name)).collect();
@@ -132,14 +154,14 @@ fn clean(
         .filter(|names| made.databases.contains(&names.loaded_as) && took_place(&databases, names))
         .map(|names| names.name.clone())
         .collect();
-    if swapped_in.is_empty() {
+    if swapped_in.is_empty() && !committed {
         for role in made.roles.iter().rev() {
             Query::query(&mut session, &swap::drop_role_statement(role))?;
         }
     }
     session.close()?;
     reached.mover.finish()?;
-    Ok(swapped_in)
+    Ok(Cleaned { swapped_in, committed })
 }
 
 /// Whether a swap whose answer was lost took place: its names changed in one transaction.

@@ -239,7 +239,7 @@ impl<'a> Undo<'a> {
             }
         }
         statements.extend(swap::bring_back_statements(&planned.kept.name, mark));
-        let swap = Swap { database: &planned.name, statements, renamed, emptied };
+        let swap = Swap { database: &planned.name, changes: &[], statements, renamed, emptied };
         swapping::swap(&self.reached, &self.databases, &swap)
     }
 

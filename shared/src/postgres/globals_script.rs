@@ -1,7 +1,7 @@
 //! `globals.sql` where pg_dumpall cannot write it: it puts names into statements of its own, and
 //! the server refuses one that is not in its encoding.
 
-use super::{globals_sql::plan_globals, version::Version};
+use super::{globals_sql::plan_globals, role_changes::RolePolicy, version::Version};
 use crate::{
     catalog::manifest::Globals,
     error::{Context as _, Result},
@@ -16,7 +16,7 @@ pub fn globals_script(globals: &Globals, version: Version) -> Result<Option<Vec<
     if !globals.roles.iter().any(|role| is_raw(&role.name)) {
         return Ok(None);
     }
-    let plan = plan_globals(globals, &Globals::default(), version)?;
+    let plan = plan_globals(globals, &Globals::default(), version, RolePolicy::Create, "")?;
     let mut script =
         b"-- Names are in more than one encoding: see to each before you feed them to psql.\n".to_vec();
     for statement in &plan.statements {

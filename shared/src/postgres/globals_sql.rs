@@ -7,6 +7,7 @@
 use super::{
     acl::{AclItem, AclObject, acl_statements},
     quote::{identifier, literal},
+    role_changes::{RolePolicy, role_changes},
     setting::alter_setting,
     version::Version,
 };
@@ -47,6 +48,8 @@ impl From<String> for Statement {
 /// What is missing on a server.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GlobalsPlan {
+    /// What becomes of roles.
+    pub policy: RolePolicy,
     /// The roles that will be made, in the order of their names.
     pub roles: Vec<String>,
     /// Those of them that could log in with a password, and come without it because the backup
@@ -55,6 +58,11 @@ pub struct GlobalsPlan {
     /// Everything that makes them, in order: roles, memberships, settings, parameters'
     /// privileges. Each must succeed.
     pub statements: Vec<Statement>,
+    /// What gives roles that exist the backup's attributes, where that is wanted: for the moment
+    /// at which everything else is proven.
+    pub changes: Vec<Statement>,
+    /// What these change, in words for the user.
+    pub changed: Vec<String>,
     /// The tablespaces that are not there. They are not made: whether their folder exists and is
     /// empty is for the plan to find out.
     pub tablespaces: Vec<Tablespace>,
@@ -63,12 +71,26 @@ pub struct GlobalsPlan {
 }
 
 /// Compares the recorded globals with a server's own, and gives what makes the missing ones on a
-/// server of `version`.
-pub fn plan_globals(recorded: &Globals, existing: &Globals, version: Version) -> Result<GlobalsPlan> {
+/// server of `version`, and what `policy` says of those that exist. The role `own`, which does all
+/// this, is never changed.
+pub fn plan_globals(
+    recorded: &Globals,
+    existing: &Globals,
+    version: Version,
+    policy: RolePolicy,
+    own: &str,
+) -> Result<GlobalsPlan> {
+    let mut plan = GlobalsPlan { policy, ..GlobalsPlan::default() };
+    let spaces: BTreeSet<&str> = existing.tablespaces.iter().map(|space| space.name.as_str()).collect();
+    plan.tablespaces =
+        recorded.tablespaces.iter().filter(|space| !spaces.contains(space.name.as_str())).cloned().collect();
+    plan_changes(&mut plan, recorded, existing, policy, own);
+    if policy == RolePolicy::Skip {
+        return Ok(plan);
+    }
     let present: BTreeSet<&str> = existing.roles.iter().map(|role| role.name.as_str()).collect();
     let missing: Vec<&Role> =
         recorded.roles.iter().filter(|role| !present.contains(role.name.as_str())).collect();
-    let mut plan = GlobalsPlan::default();
     for role in &missing {
         plan.roles.push(role.name.clone());
         if role.login && !recorded.with_passwords {
@@ -97,10 +119,26 @@ pub fn plan_globals(recorded: &Globals, existing: &Globals, version: Version) ->
     if version.major() >= 15 {
         plan_parameters(&mut plan, &recorded.parameter_privileges, &new)?;
     }
-    let spaces: BTreeSet<&str> = existing.tablespaces.iter().map(|space| space.name.as_str()).collect();
-    plan.tablespaces =
-        recorded.tablespaces.iter().filter(|space| !spaces.contains(space.name.as_str())).cloned().collect();
     Ok(plan)
+}
+
+/// Roles that exist with other attributes: they are kept and said, or changed.
+fn plan_changes(
+    plan: &mut GlobalsPlan,
+    recorded: &Globals,
+    existing: &Globals,
+    policy: RolePolicy,
+    own: &str,
+) {
+    for change in role_changes(recorded, existing).into_iter().filter(|change| change.name != own) {
+        let differences = change.differences.join("; ");
+        if policy == RolePolicy::Replace {
+            plan.changed.push(format!("`{}`: {differences}", change.name));
+            plan.changes.push(change.statement);
+        } else {
+            plan.remarks.push(format!("role `{}` stays as it is: {differences}", change.name));
+        }
+    }
 }
 
 fn create_role(role: &Role) -> Statement {
@@ -286,6 +324,10 @@ mod tests {
         Globals { roles: roles.iter().map(|name| role(name)).collect(), ..Globals::default() }
     }
 
+    fn made(recorded: &Globals, existing: &Globals, version: Version) -> Result<GlobalsPlan> {
+        plan_globals(recorded, existing, version, RolePolicy::Create, "postgres")
+    }
+
     fn grants(plan: &GlobalsPlan) -> Vec<&str> {
         plan.statements.iter().map(|s| s.sql.as_str()).filter(|sql| sql.starts_with("GRANT")).collect()
     }
@@ -295,7 +337,7 @@ mod tests {
         let mut given = recorded();
         given.role_settings.insert("app".into(), vec!["work_mem=8MB".into()]);
         given.role_settings.insert("mid".into(), vec!["work_mem=9MB".into()]);
-        let plan = plan_globals(&given, &server(&["app", "grp", "postgres"]), NEW).unwrap();
+        let plan = made(&given, &server(&["app", "grp", "postgres"]), NEW).unwrap();
         assert_eq!(plan.roles, ["mid"]);
         let settings: Vec<_> =
             plan.statements.iter().map(|s| s.sql.as_str()).filter(|s| s.starts_with("ALTER")).collect();
@@ -305,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_grant_comes_after_the_one_that_lets_its_grantor_grant() {
-        let plan = plan_globals(&recorded(), &server(&["postgres"]), NEW).unwrap();
+        let plan = made(&recorded(), &server(&["postgres"]), NEW).unwrap();
         assert_eq!(
             grants(&plan),
             ["GRANT \"grp\" TO \"mid\" WITH ADMIN OPTION", "GRANT \"grp\" TO \"app\" GRANTED BY \"mid\""]
@@ -322,9 +364,9 @@ mod tests {
             set: Some(true),
             ..member("grp", "mid", "postgres", false)
         }];
-        let new = plan_globals(&given, &server(&["postgres"]), NEW).unwrap();
+        let new = made(&given, &server(&["postgres"]), NEW).unwrap();
         assert_eq!(grants(&new), ["GRANT \"grp\" TO \"mid\" WITH INHERIT false, SET true"]);
-        let old = plan_globals(&given, &server(&["postgres"]), OLD).unwrap();
+        let old = made(&given, &server(&["postgres"]), OLD).unwrap();
         assert_eq!(grants(&old), ["GRANT \"grp\" TO \"mid\" GRANTED BY \"postgres\""]);
     }
 
@@ -332,7 +374,7 @@ mod tests {
     fn a_password_hash_makes_a_statement_secret_in_every_form_of_print() {
         let mut given = recorded();
         given.roles[0].password_hash = Some(crate::catalog::manifest::PasswordHash::new("SCRAM-SHA-256$x"));
-        let plan = plan_globals(&given, &server(&[]), NEW).unwrap();
+        let plan = made(&given, &server(&[]), NEW).unwrap();
         let statement = &plan.statements[0];
         assert!(statement.secret && statement.sql.ends_with(" PASSWORD 'SCRAM-SHA-256$x'"));
         assert!(!format!("{plan:?}").contains("SCRAM"));
@@ -343,7 +385,7 @@ mod tests {
         let mut given = recorded();
         given.with_passwords = false;
         given.roles[1].login = false;
-        let plan = plan_globals(&given, &server(&[]), NEW).unwrap();
+        let plan = made(&given, &server(&[]), NEW).unwrap();
         assert_eq!(plan.without_password, ["app", "mid"]);
     }
 
@@ -351,8 +393,23 @@ mod tests {
     fn tablespaces_that_are_missing_are_named_and_not_made() {
         let mut given = recorded();
         given.tablespaces = vec![Tablespace { name: "fast".into(), ..Tablespace::default() }];
-        let plan = plan_globals(&given, &server(&["app", "grp", "mid"]), NEW).unwrap();
+        let plan = made(&given, &server(&["app", "grp", "mid"]), NEW).unwrap();
         assert_eq!(plan.tablespaces.len(), 1);
         assert!(plan.statements.iter().all(|statement| !statement.sql.contains("TABLESPACE")));
+    }
+
+    #[test]
+    fn roles_are_left_alone_or_changed_as_it_is_said() {
+        let mut here = server(&["app", "postgres"]);
+        here.roles[0].login = false;
+        let plan = |policy, own: &str| plan_globals(&recorded(), &here, NEW, policy, own).unwrap();
+        let kept = plan(RolePolicy::Create, "postgres");
+        assert!(kept.changes.is_empty() && kept.remarks[0].contains("`app` stays as it is: NOLOGIN here"));
+        let replaced = plan(RolePolicy::Replace, "postgres");
+        assert!(replaced.changes[0].sql.starts_with("ALTER ROLE \"app\" WITH"), "{replaced:?}");
+        assert_eq!(replaced.roles, ["grp", "mid"]);
+        assert!(plan(RolePolicy::Replace, "app").changes.is_empty(), "the role that works is changed");
+        let skipped = plan(RolePolicy::Skip, "postgres");
+        assert!(skipped.roles.is_empty() && skipped.statements.is_empty() && skipped.changes.is_empty());
     }
 }

@@ -46,6 +46,26 @@ pub fn restore_arguments(section: RestoreSection, database: &str, jobs: u32) -> 
     arguments
 }
 
+/// The arguments of a pg_restore that writes a section as a script to its standard output.
+pub fn script_arguments(section: RestoreSection) -> Vec<String> {
+    vec![format!("--section={}", section.name()), "--file=-".into()]
+}
+
+/// What is added to a database that is in use waits no longer than this for a lock, while it
+/// holds others.
+pub const LOCK_PATIENCE: &str = "SET LOCAL lock_timeout = '30s'";
+
+/// Constraints that may wait are looked at when the transaction ends.
+pub const KEYS_AT_THE_END: &str = "SET CONSTRAINTS ALL DEFERRED";
+
+/// Strings are written as our own statements write them, whatever an archive's did.
+pub const STRINGS_AS_EVER: &str = "SET standard_conforming_strings = on";
+
+/// The statement that gives one table its statistics.
+pub fn analyze_table(schema: &str, name: &str) -> String {
+    format!("ANALYZE {}.{}", identifier(schema), identifier(name))
+}
+
 /// Settings of a loading session beside [`super::tables::session_settings`]: pg_restore's own,
 /// no wait for the disk at each commit (the swap's commit waits for all of them), and no event
 /// triggers, which are the restored database's, for its users.

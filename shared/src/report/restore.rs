@@ -7,7 +7,7 @@ use super::{
     text::{harmless, plural},
     units::{seconds, size},
 };
-use crate::operation::{Replaced, RestoreOutcome, RestorePlan};
+use crate::operation::{PlannedObject, PlannedPart, Replaced, RestoreOutcome, RestorePlan};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -36,11 +36,15 @@ pub fn restore_plan(plan: &RestorePlan) -> String {
         ]);
     }
     text.block(&table.to_string());
+    if let Some(part) = &plan.part {
+        part_of(&mut text, part);
+    }
     let leftovers = plan.leftovers.iter().map(|leftover| {
         format!("`{}` ({}), begun for `{}`", leftover.name, size(leftover.size), leftover.database)
     });
     text.list("Left by interrupted restores, will be dropped", leftovers);
     text.list("Roles that will be created", names(&plan.roles_to_create));
+    text.list("Roles that get the backup's attributes", plan.roles_changed.iter().cloned());
     text.list("Roles that exist and stay as they are", names(&plan.roles_kept));
     text.list("Also done for the whole server", plan.globals.iter().cloned());
     let kept = plan
@@ -55,6 +59,37 @@ pub fn restore_plan(plan: &RestorePlan) -> String {
     text.list("Worth knowing", plan.remarks.iter().cloned());
     text.list("In the way", plan.obstacles.iter().map(|obstacle| obstacle.what.clone()));
     text.into_text()
+}
+
+/// Things of one kind that are named; of more the number is said.
+const NAMED: usize = 12;
+
+/// What of a database is restored, by kinds.
+fn part_of(text: &mut Paragraphs, part: &PlannedPart) {
+    let mut kinds: Vec<&str> = Vec::new();
+    for object in &part.objects {
+        if !kinds.contains(&object.kind.as_str()) {
+            kinds.push(&object.kind);
+        }
+    }
+    let lines = kinds.into_iter().map(|kind| {
+        let all: Vec<&PlannedObject> = part.objects.iter().filter(|object| object.kind == kind).collect();
+        let mut names: Vec<String> = all.iter().take(NAMED).map(|object| object_text(object)).collect();
+        if all.len() > NAMED {
+            names.push(format!("{} more", all.len() - NAMED));
+        }
+        format!("{kind}: {}", names.join(", "))
+    });
+    let title = if part.adds { "Added to what is there, all of it or nothing" } else { "Only this of it" };
+    text.list(title, lines);
+    text.list("Left out", part.left_out.iter().cloned());
+}
+
+fn object_text(object: &PlannedObject) -> String {
+    match object.rows {
+        Some(rows) => format!("{} ({})", object.name, plural(rows, "row")),
+        None => object.name.clone(),
+    }
 }
 
 fn names(names: &[String]) -> Option<String> {
@@ -108,6 +143,7 @@ pub fn restored_json(backup: &str, outcome: &RestoreOutcome) -> Value {
         "backup": backup,
         "databases": databases.collect::<Vec<_>>(),
         "roles_created": outcome.roles_created,
+        "roles_changed": outcome.roles_changed,
         "loaded_bytes": outcome.loaded,
         "sent_bytes": outcome.sent,
         "seconds": outcome.seconds,

@@ -58,7 +58,8 @@ Back up one PostgreSQL server into the repository
 Finds the server, reads every database and what belongs to all of them (roles, memberships,
 settings, tablespaces) next to its data, and stores what the repository does not have yet. The
 server stays online, nothing is left in the container, and the backup is listed only after
-everything in it was proven complete.
+everything in it was proven complete. Where several servers run, a terminal shows a list of which
+some can be marked.
 
 Examples:
   {plugin} create
@@ -96,7 +97,12 @@ pub(in crate::cli) fn run(arguments: &CreateArgs, caller: &Caller<'_>) -> Result
     }
     let runtime = caller.runtime()?;
     let selection = arguments.attributes.selection(arguments.container.as_deref());
-    let wanted = if arguments.all { Wanted::All } else { Wanted::One(HINTS) };
+    let wanted = match &arguments.name {
+        _ if arguments.all => Wanted::All,
+        // A name is one backup's.
+        Some(_) => Wanted::One(HINTS),
+        None => Wanted::Some(HINTS),
+    };
     let targets = caller.choose(runtime.as_ref(), &selection, wanted)?;
     let repository = caller.repository_made_if_absent()?;
     let request = CreateRequest {

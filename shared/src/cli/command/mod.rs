@@ -5,6 +5,7 @@ pub(super) mod delete;
 pub(super) mod export;
 pub(super) mod inspect;
 pub(super) mod list;
+pub(super) mod part;
 pub(super) mod place;
 pub(super) mod repo;
 pub(super) mod restore;

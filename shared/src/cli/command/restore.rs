@@ -1,29 +1,34 @@
 //! `restore`: a backup becomes databases again.
 
-use super::place::{Attributes, MoverPlace};
+use super::{
+    part::{PART, PartArgs},
+    place::{Attributes, MoverPlace, MoverWhen},
+};
 use crate::{
     catalog,
     cli::{
         arguments::{Consent, Format, database_name},
         caller::Caller,
         choose::Wanted,
-        consent::Decision,
+        consent::{Decision, Question},
+        restore_questions::command_of,
     },
     error::{Error, Kind, Result},
     operation::{Restore, RestoreRequest},
+    postgres::{LocaleChoice, RolePolicy},
     report,
     repository::Repository,
     target::{Runtime, Selection, Target},
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Restore databases from a backup
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(long_about = LONG_ABOUT)]
 pub(in crate::cli) struct RestoreArgs {
-    /// The backup, by name or by the beginning of its id
+    /// The backup, by name or by the beginning of its id [default: asked for on a terminal]
     #[arg(value_name = "BACKUP")]
-    pub backup: String,
+    pub backup: Option<String>,
 
     /// Restore only this database (can be repeated) [default: all but template1]
     #[arg(short, long = "database", value_name = "DATABASE", value_parser = database_name())]
@@ -32,6 +37,14 @@ pub(in crate::cli) struct RestoreArgs {
     /// Restore the one database under this name, which must be free
     #[arg(long, value_name = "NAME", value_parser = database_name())]
     pub into: Option<String>,
+
+    /// What becomes of the backup's roles
+    #[arg(long, value_name = "HOW", default_value = "create")]
+    pub roles: Roles,
+
+    /// The locale that databases are made with: [libc:|icu:|builtin:]LOCALE [default: their own]
+    #[arg(long, value_name = "LOCALE")]
+    pub locale: Option<String>,
 
     /// The container, by name or by the beginning of its id [default: where the backup is from]
     #[arg(long, value_name = "CONTAINER")]
@@ -42,11 +55,11 @@ pub(in crate::cli) struct RestoreArgs {
     pub jobs: Option<u32>,
 
     /// End the sessions of the databases that are replaced, and keep new ones out
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = PART)]
     pub disconnect: bool,
 
     /// Drop what was replaced at the end instead of keeping it for `undo`
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = PART)]
     pub discard_old: bool,
 
     #[command(flatten)]
@@ -54,9 +67,32 @@ pub(in crate::cli) struct RestoreArgs {
     #[command(flatten)]
     pub format: Format,
     #[command(flatten)]
+    pub part: PartArgs,
+    #[command(flatten)]
     pub attributes: Attributes,
     #[command(flatten)]
     pub mover: MoverPlace,
+}
+
+/// What becomes of the backup's roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Roles {
+    /// Make none and change none; all that own something must be there
+    Skip,
+    /// Make those that are missing, and leave those that exist as they are
+    Create,
+    /// Make those that are missing, and give those that exist the backup's attributes
+    Replace,
+}
+
+impl From<Roles> for RolePolicy {
+    fn from(roles: Roles) -> Self {
+        match roles {
+            Roles::Skip => Self::Skip,
+            Roles::Create => Self::Create,
+            Roles::Replace => Self::Replace,
+        }
+    }
 }
 
 const LONG_ABOUT: &str = "\
@@ -67,11 +103,22 @@ can connect to it, compared with the backup's own counts, and only then swapped 
 What it replaces is kept, closed to connections, until `undo` brings it back or drops it. If
 anything fails, the old database has served all the while and nothing new is left.
 
+With -t, -n, --schema-only or --data-only a part of one database is restored. With --into, or if
+there is no such database, a new one is made that holds the part alone. Otherwise it is added to
+the one that is there, in one transaction: all of it, or nothing. What is there already is never
+replaced: a table that exists is in the way, unless --data-only adds rows to it.
+
+On a terminal a restore without a backup's name asks for everything, and shows the command that
+would have done the same.
+
 Examples:
+  {plugin} restore
   {plugin} restore pre_test --dry-run
   {plugin} restore pre_test
   {plugin} restore pre_test -d shop --into shop_copy
   {plugin} restore pre_test --to other_container --yes
+  {plugin} restore pre_test -d shop -t orders --into shop_orders
+  {plugin} restore pre_test -d shop -t public.orders --data-only
 
 Exit status:
   0    everything was restored
@@ -83,18 +130,18 @@ Exit status:
   130  cancelled";
 
 pub(in crate::cli) fn run(arguments: &RestoreArgs, caller: &Caller<'_>) -> Result<()> {
+    // What is wrong with it is said before anything is asked.
+    request(arguments, String::new())?;
     let repository = caller.repository()?;
     let runtime = caller.runtime()?;
-    let target = destination(arguments, caller, &repository, runtime.as_ref())?;
-    let request = RestoreRequest {
-        backup: arguments.backup.clone(),
-        databases: arguments.databases.clone(),
-        into: arguments.into.clone(),
-        jobs: arguments.jobs,
-        disconnect: arguments.disconnect,
-        discard_old: arguments.discard_old,
-        mover: arguments.mover.options(),
+    let asked = arguments.backup.is_none();
+    let arguments = match &arguments.backup {
+        Some(_) => arguments.clone(),
+        None => caller.complete(arguments, &repository, runtime.as_ref())?,
     };
+    let arguments = &arguments;
+    let request = request(arguments, arguments.backup.clone().unwrap_or_default())?;
+    let target = destination(arguments, &request.backup, caller, &repository, runtime.as_ref())?;
     let surroundings = caller.surroundings(runtime.as_ref());
     let restore = Restore::prepare(&surroundings, &repository, &target, &request)?;
     let plan = restore.plan();
@@ -102,7 +149,16 @@ pub(in crate::cli) fn run(arguments: &RestoreArgs, caller: &Caller<'_>) -> Resul
     let text = report::restore_plan(plan);
     let json = arguments.format.is_json().then(|| report::json(plan).to_string());
     caller.refuse(plan.refusal(), arguments.consent, &text, json.as_deref())?;
-    if caller.decide(arguments.consent, &text, json, "Restore?")? == Decision::Stop {
+    let replaced = plan.databases.iter().filter(|database| database.replaces.is_some());
+    let replaced: Vec<&str> = replaced.map(|database| database.name.as_str()).collect();
+    let question = match replaced.as_slice() {
+        [_, ..] if !asked => Question::YesOrNo("Restore?"),
+        [] => Question::YesOrNo("Restore?"),
+        [name] => Question::Name(name),
+        // The name of the server stands for all of them.
+        _ => Question::Name(&target.name),
+    };
+    if caller.decide_by(arguments.consent, &text, json, question)? == Decision::Stop {
         return Ok(());
     }
     let outcome = restore.apply()?;
@@ -111,18 +167,53 @@ pub(in crate::cli) fn run(arguments: &RestoreArgs, caller: &Caller<'_>) -> Resul
     if outcome.databases.iter().any(|database| database.kept_as.is_some()) {
         caller.progress.note("`pgbackup undo` swaps back, `pgbackup undo --discard` drops what is kept");
     }
+    if asked {
+        caller.progress.note(&format!("the same without questions: `pgbackup {}`", command_of(arguments)));
+    }
     Ok(())
+}
+
+impl RestoreArgs {
+    /// The options without values that were said, but for those about showing and asking.
+    pub fn flags(&self) -> Vec<&'static str> {
+        let all = [
+            (self.part.schema_only, "--schema-only"),
+            (self.part.data_only, "--data-only"),
+            (self.roles == Roles::Skip, "--roles=skip"),
+            (self.roles == Roles::Replace, "--roles=replace"),
+            (self.disconnect, "--disconnect"),
+            (self.discard_old, "--discard-old"),
+            (self.mover.mover == MoverWhen::Never, "--mover=never"),
+        ];
+        all.into_iter().filter(|(is_said, _)| *is_said).map(|(_, flag)| flag).collect()
+    }
+}
+
+fn request(arguments: &RestoreArgs, backup: String) -> Result<RestoreRequest> {
+    Ok(RestoreRequest {
+        backup,
+        databases: arguments.databases.clone(),
+        into: arguments.into.clone(),
+        jobs: arguments.jobs,
+        disconnect: arguments.disconnect,
+        discard_old: arguments.discard_old,
+        part: arguments.part.wanted()?,
+        roles: arguments.roles.into(),
+        locale: arguments.locale.as_deref().map(LocaleChoice::parse).transpose()?,
+        mover: arguments.mover.options(),
+    })
 }
 
 /// The container that was named, or else the one that the backup is from.
 fn destination(
     arguments: &RestoreArgs,
+    backup: &str,
     caller: &Caller<'_>,
     repository: &Repository,
     runtime: &dyn Runtime,
 ) -> Result<Target> {
     let backups = catalog::list(repository)?;
-    let backup = backups.find(&arguments.backup)?;
+    let backup = backups.find(backup)?;
     let said = arguments.attributes.selection(arguments.to.as_deref());
     let selection = if said.is_empty() {
         Selection { name: Some(backup.record.target.clone()), ..Selection::default() }

@@ -36,8 +36,10 @@ pub struct LoadRequest<'a, 'o> {
     pub database: &'a str,
     /// The name it will have, for messages and events.
     pub name: &'a str,
-    /// What the manifest says of it.
+    /// What the manifest says of it, or of the part that is loaded.
     pub record: &'a DatabaseRecord,
+    /// The part of the contents that is loaded; none for all.
+    pub part: Option<&'a Contents>,
     /// Its stored files.
     pub stored: &'a dyn Stored,
     /// Sessions that load at once.
@@ -82,17 +84,9 @@ impl<'o> LoadRequest<'_, 'o> {
 /// to drop. [`Kind::Damage`] if what is stored is not what the manifest says.
 pub fn load_database(request: &LoadRequest<'_, '_>) -> Result<Loaded> {
     let record = request.record;
-    let toc = request.stored.file("toc.dat")?;
-    if toc.len() as u64 != record.contents_bytes || hex(&Sha256::digest(&toc)) != record.contents_hash {
-        return Err(Error::new(Kind::Damage, "table of contents is not the one of the manifest"));
-    }
-    let contents = read_directory_toc(&toc)?;
+    let contents = contents_of(request)?;
     let loads = match_tables(&contents, record)?;
-    request.observer.event(&Event::DatabaseStarted {
-        database: request.name.to_owned(),
-        expected_bytes: loads.iter().map(|load| load.record.bytes).sum(),
-        tables: (loads.len() + record.large_objects.len()) as u64,
-    });
+    tell_of_start(request, &loads);
     let progress = Progress::new(request.observer, request.name);
     let bytes_of: HashMap<i32, u64> =
         record.tables.iter().map(|table| (table.dump_id, table.bytes)).collect();
@@ -128,9 +122,31 @@ pub fn load_database(request: &LoadRequest<'_, '_>) -> Result<Loaded> {
     })
 }
 
+/// The contents that are loaded, of which every byte is what the manifest says.
+pub(super) fn contents_of(request: &LoadRequest<'_, '_>) -> Result<Contents> {
+    let record = request.record;
+    let toc = request.stored.file("toc.dat")?;
+    if toc.len() as u64 != record.contents_bytes || hex(&Sha256::digest(&toc)) != record.contents_hash {
+        return Err(Error::new(Kind::Damage, "table of contents is not the one of the manifest"));
+    }
+    request.part.map_or_else(|| read_directory_toc(&toc), |part| Ok(part.clone()))
+}
+
+/// Tells that a database is begun, and how much there is to load.
+pub(super) fn tell_of_start(request: &LoadRequest<'_, '_>, loads: &[TableLoad<'_>]) {
+    request.observer.event(&Event::DatabaseStarted {
+        database: request.name.to_owned(),
+        expected_bytes: loads.iter().map(|load| load.record.bytes).sum(),
+        tables: (loads.len() + request.record.large_objects.len()) as u64,
+    });
+}
+
 /// Finds the manifest's record of each table of the contents. Neither may name one that the
 /// other does not.
-fn match_tables<'a>(contents: &Contents, record: &'a DatabaseRecord) -> Result<Vec<TableLoad<'a>>> {
+pub(super) fn match_tables<'a>(
+    contents: &Contents,
+    record: &'a DatabaseRecord,
+) -> Result<Vec<TableLoad<'a>>> {
     let mut left: BTreeMap<i32, _> = record.tables.iter().map(|table| (table.dump_id, table)).collect();
     let mut loads = Vec::new();
     for entry in contents.table_data() {

@@ -129,20 +129,14 @@ fn load_table(
     let name = format!("{}.{}", identifier(&record.schema), identifier(&record.name));
     let stage = || format!("load table `{name}`");
     loading.progress.table_started(&name);
-    let statement =
-        restore_sql::text_of_archive(session, &table.statement, &loading.encoding).context(stage())?;
-    let plain = tables::copy_in(&statement, &loading.encoding).context(stage())?;
+    let plain = statement_of(loading, session, table).context(stage())?;
     let frozen = loading.freezable.statements(&record.schema, &record.name, record.bytes, &plain);
     run(session, BEGIN).context(stage())?;
     let statement = match frozen {
         Some((truncate, copy)) => run(session, &truncate).map(|()| copy),
         None => Ok(plain),
     };
-    let result = statement
-        .and_then(|statement| {
-            give(loading, record, &mut |blobs| session.copy_in(&statement, record.bytes, blobs))
-        })
-        .and_then(|copied| compare(record, &copied));
+    let result = statement.and_then(|statement| copy_rows(loading, session, record, &statement));
     match result.and_then(|()| run(session, COMMIT)) {
         Ok(()) => {
             loading.progress.table_done(&name, record.rows, record.bytes);
@@ -150,6 +144,54 @@ fn load_table(
         }
         Err(error) => Err(rolled_back(session, error).context(stage())),
     }
+}
+
+/// Loads tables one after the other inside a transaction of the caller's, to rows that may be
+/// there: none of them is emptied before.
+///
+/// # Errors
+///
+/// At the first table that fails, naming it; the transaction is of no use then.
+pub(super) fn load_in_transaction(
+    request: &LoadRequest<'_, '_>,
+    progress: &Progress<'_>,
+    session: &mut ServerSession<'_>,
+    tables: Vec<TableLoad<'_>>,
+    encoding: String,
+) -> Result<()> {
+    let loading = Loading { request, progress, tables, encoding, freezable: Freezable::default() };
+    for table in &loading.tables {
+        request.cancel.check()?;
+        let record = table.record;
+        let name = format!("{}.{}", identifier(&record.schema), identifier(&record.name));
+        progress.table_started(&name);
+        statement_of(&loading, session, table)
+            .and_then(|statement| copy_rows(&loading, session, record, &statement))
+            .context(format!("load table `{name}`"))?;
+        progress.table_done(&name, record.rows, record.bytes);
+    }
+    progress.tell();
+    Ok(())
+}
+
+/// The COPY statement of a table as the session takes it.
+fn statement_of(
+    loading: &Loading<'_, '_, '_>,
+    session: &mut ServerSession<'_>,
+    table: &TableLoad<'_>,
+) -> Result<String> {
+    let statement = restore_sql::text_of_archive(session, &table.statement, &loading.encoding)?;
+    tables::copy_in(&statement, &loading.encoding)
+}
+
+fn copy_rows(
+    loading: &Loading<'_, '_, '_>,
+    session: &mut ServerSession<'_>,
+    record: &EntryRecord,
+    statement: &str,
+) -> Result<()> {
+    give(loading, record, &mut |blobs| session.copy_in(statement, record.bytes, blobs))
+        .and_then(|copied| compare(record, &copied))
 }
 
 fn load_objects(

@@ -5,6 +5,7 @@
 //! that snapshot; worker sessions read every table and large object that the contents name.
 //! Loading ([`load_database`]): pg_restore makes what comes before the data, sessions load the
 //! tables and compare the counts before they commit, pg_restore makes what comes after.
+//! Adding ([`add_to_database`]): the same for a part, in one transaction of a database in use.
 //!
 //! What is stored of a database is a directory-format dump, file by file, as pg_dump would
 //! write it without compression.
@@ -13,6 +14,7 @@
 //!
 //! Start with [`read_database`].
 
+mod add;
 mod analyze;
 mod contents;
 mod coordinator;
@@ -28,6 +30,7 @@ mod read_tables;
 mod store;
 mod tool;
 
+pub use add::{Addition, add_to_database};
 pub use load::{LoadRequest, Loaded, load_database};
 pub use read::{Previous, ReadDatabase, ReadFile, ReadRequest, read_database};
 pub use store::{Store, Stored};

@@ -13,7 +13,10 @@
 
 mod contents;
 mod large_objects;
+mod part;
+mod part_graph;
 mod read;
+mod script;
 mod sequence;
 mod text;
 mod write;
@@ -21,10 +24,14 @@ mod write;
 #[cfg(test)]
 mod lying_lengths;
 #[cfg(test)]
+mod part_tests;
+#[cfg(test)]
 mod tests;
 
 pub use contents::{ArchiveVersion, Contents, DataState, Extra, Format, Moment, Section, TocEntry};
 pub use large_objects::LargeObjectGroup;
+pub use part::{Content, Lack, Settled, Wanted};
 pub use read::{read_contents, read_directory_toc};
+pub use script::{ScriptPart, script_parts};
 pub use sequence::SequenceValue;
 pub use text::Text;

@@ -75,7 +75,12 @@ impl Contents {
         self.write(Format::Custom, &others, &|_| Extra::Offset(DataState::NoData))
     }
 
-    fn write(&self, format: Format, entries: &[&TocEntry], extra_of: &dyn Fn(&TocEntry) -> Extra) -> Vec<u8> {
+    pub(super) fn write(
+        &self,
+        format: Format,
+        entries: &[&TocEntry],
+        extra_of: &dyn Fn(&TocEntry) -> Extra,
+    ) -> Vec<u8> {
         let mut sink = Sink { bytes: Vec::new(), int_size: self.int_size, offset_size: self.offset_size };
         sink.bytes.extend_from_slice(b"PGDMP");
         // The revision is 0 in every version that is known.
