@@ -14,6 +14,8 @@ mod caller;
 mod choose;
 mod command;
 mod consent;
+mod exit_status;
+mod filter;
 mod host;
 mod places;
 mod reference;
@@ -21,6 +23,7 @@ mod run;
 mod several;
 mod usage;
 
+pub use exit_status::exit_statuses;
 pub use host::{Environment, Host, S3Variables, Term};
 pub use reference::reference;
 pub use run::main;

@@ -21,7 +21,7 @@ use clap::Args;
 #[derive(Args, Debug)]
 #[command(long_about = LONG_ABOUT)]
 pub(in crate::cli) struct RestoreArgs {
-    /// The backup, by name or by the beginning of its id
+    /// The backup, by the beginning of its name or id; with --yes by its whole name
     #[arg(value_name = "BACKUP")]
     pub backup: String,
 
@@ -122,7 +122,12 @@ fn destination(
     runtime: &dyn Runtime,
 ) -> Result<Target> {
     let backups = catalog::list(repository)?;
-    let backup = backups.find(&arguments.backup)?;
+    // Who says yes beforehand does not see which backup a beginning stands for.
+    let backup = if arguments.consent.yes {
+        backups.find_whole(&arguments.backup)?
+    } else {
+        backups.find(&arguments.backup)?
+    };
     let said = arguments.attributes.selection(arguments.to.as_deref());
     let selection = if said.is_empty() {
         Selection { name: Some(backup.record.target.clone()), ..Selection::default() }
