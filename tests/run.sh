@@ -17,7 +17,9 @@ packages=
 need() { command -v "$1" > /dev/null || packages="$packages $2"; }
 need cc build-essential; need python3 python3; need restic restic; need jq jq; need debootstrap debootstrap
 need apt-file apt-file; need patch patch; need diff diffutils; need zstd zstd; need curl curl
-need xz xz-utils; need strace strace
+need xz xz-utils; need strace strace; need script bsdutils
+# No program is in this one.
+[ -e /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
 if [ -n "$packages" ]; then
   root_on_debian || fail "these Debian packages are missing:$packages" "sudo apt-get install$packages"
   apt-get update -qq

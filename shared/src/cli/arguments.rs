@@ -101,6 +101,7 @@ pub(super) enum Command {
     #[command(visible_alias = "rm")]
     Delete(command::delete::DeleteArgs),
     Repo(command::repo::RepoArgs),
+    Completion(command::completion::CompletionArgs),
 }
 
 /// How the outcome is written to standard output.
@@ -179,7 +180,10 @@ pub(super) fn tree(brand: &str, columns: Option<u16>) -> clap::Command {
 
 /// Puts the plugin's name into the texts of a command and of all below it.
 fn branded(mut command: clap::Command, brand: &str) -> clap::Command {
-    let named = |text: &clap::builder::StyledStr| text.to_string().replace("{plugin}", brand);
+    let program = brand.replace(' ', "-");
+    let named = |text: &clap::builder::StyledStr| {
+        text.to_string().replace("{plugin}", brand).replace("{program}", &program)
+    };
     if let Some(text) = command.get_about().map(named) {
         command = command.about(text);
     }

@@ -13,6 +13,7 @@ mod arguments;
 mod caller;
 mod choose;
 mod command;
+mod complete;
 mod consent;
 mod exit_status;
 mod filter;
@@ -23,6 +24,7 @@ mod run;
 mod several;
 mod usage;
 
+pub use complete::{Completion, complete};
 pub use exit_status::exit_statuses;
 pub use host::{Environment, Host, S3Variables, Term};
 pub use reference::reference;

@@ -6,7 +6,7 @@ use pgbackup_engine::{
         Record,
         manifest::{Globals, Manifest, SCHEMA, ServerRecord, TargetRecord},
     },
-    cli::{Environment, Host, main},
+    cli::{Environment, Host, complete, main},
     error::{Error, Result},
     repository::{Lock, NewSnapshot, Options, Repository, S3Variables, StoredFile, open_or_create},
     target::{Runtime, Target},
@@ -97,6 +97,12 @@ impl Person {
 
     pub fn run_with(&self, line: &str, stdout: Box<dyn Write + Send>, stderr: &Kept) -> i32 {
         self.as_host(words(line), stdout, stderr, main)
+    }
+
+    /// What a shell is offered for the last word of a line, which may be empty.
+    pub fn completion(&self, line: &str) -> String {
+        let words = line.split(' ').map(Into::into).collect();
+        self.as_host(words, Box::new(io::sink()), &Kept::default(), complete).written(true)
     }
 
     fn as_host<T>(
