@@ -20,6 +20,8 @@ need apt-file apt-file; need patch patch; need diff diffutils; need zstd zstd; n
 need xz xz-utils; need strace strace; need ssh openssh-client; need pgrep procps; need script bsdutils
 need podman "podman netavark"
 [ -x /usr/sbin/sshd ] || packages="$packages openssh-server"
+# No program is in this one.
+[ -e /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
 if [ -n "$packages" ]; then
   root_on_debian || fail "these Debian packages are missing:$packages" "sudo apt-get install$packages"
   apt-get update -qq

@@ -2,7 +2,7 @@
 
 use docker_pgbackup::{
     endpoint,
-    plugin::{self, Line},
+    plugin::{self, Line, Question},
     runtime::DockerRuntime,
 };
 use pgbackup_engine::{
@@ -20,6 +20,9 @@ use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 /// The exit status of a failure that has none of its own.
@@ -28,15 +31,61 @@ const FAILED: u8 = 1;
 /// The exit status of a wrong command line, as Docker's own.
 const WRONG_USAGE: u8 = 125;
 
+/// So long a shell waits for what can be typed next.
+const PATIENCE_OF_A_SHELL: Duration = Duration::from_secs(2);
+
+/// The answer to a shell when there is none: an error, after which it offers nothing.
+///
+/// Source: spf13/cobra, completions.go, ShellCompDirectiveError.
+const NO_COMPLETION: &str = ":1";
+
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().skip(1).collect();
     if args.len() == 1 && args.first().is_some_and(|arg| arg == plugin::METADATA_COMMAND) {
         return answer(&plugin::metadata());
     }
+    if let Some(question) = plugin::question(&args) {
+        return answer(completion(question).trim_end());
+    }
     match run(&args) {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(FAILED)),
         Err(error) => complain(&error),
     }
+}
+
+/// Returns what a shell can offer next, in time: a platform or a store that is away must not hold
+/// up who types.
+fn completion(question: Result<Question>) -> String {
+    let Ok(Question { line, with_help }) = question else { return NO_COMPLETION.into() };
+    let (sender, answer) = mpsc::channel();
+    // Nothing can wake a connection that is being made: the thread ends with the process.
+    thread::spawn(move || {
+        let Line { globals, as_plugin, rest } = line;
+        let cancel = Cancel::default();
+        let open = || -> Result<Box<dyn Runtime>> {
+            let endpoint = endpoint::resolve(&globals, &docker_variables())?;
+            Ok(Box::new(DockerRuntime::open(&endpoint, &cancel)?))
+        };
+        let completion = cli::complete(Host {
+            argv: rest,
+            environment: environment(),
+            brand: brand(as_plugin),
+            platform: "docker",
+            clock: &SystemClock,
+            cancel: cancel.clone(),
+            runtime: &open,
+            stdin_is_terminal: false,
+            stdout_is_terminal: false,
+            stderr_is_terminal: false,
+            terminal: None,
+            stdin: Box::new(io::empty()),
+            stdout: Box::new(io::sink()),
+            stderr: Box::new(io::sink()),
+        });
+        // Whoever waited too long is gone.
+        let _ = sender.send(completion.written(with_help));
+    });
+    answer.recv_timeout(PATIENCE_OF_A_SHELL).unwrap_or_else(|_| NO_COMPLETION.into())
 }
 
 fn run(args: &[OsString]) -> Result<i32> {

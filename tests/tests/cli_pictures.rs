@@ -4,6 +4,9 @@
 //! `cargo insta test --review -p pgbackup-tests --test cli_pictures` takes them anew.
 
 mod pictures {
+    mod completion;
+    mod exit_statuses;
+    mod formats;
     mod person;
     mod repository;
     mod usage;

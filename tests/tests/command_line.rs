@@ -29,6 +29,38 @@ fn a_server_is_found_by_what_runs_in_it_and_chosen_by_name_id_or_label() {
 }
 
 #[test]
+fn lists_are_filtered_and_written_as_it_was_asked_for() {
+    if !docker_is_here() {
+        return;
+    }
+    let (plugin, mark) = (Plugin::new(), unique("mark"));
+    let (one, two) = (
+        Server::start_with(17, &["--label", &format!("{mark}=one")], &[]),
+        Server::start_with(17, &["--label", &format!("{mark}=two")], &[]),
+    );
+    one.sql("postgres", "CREATE DATABASE shop");
+    plugin.must(&["create", &one.name, "--name", "gold", "--label", "tier=gold"]);
+    plugin.must(&["create", &two.name, "--name", "plain", "-d", "postgres"]);
+
+    let label = format!("label={mark}");
+    let targets = |more: &[&str]| plugin.must(&[&["targets", "--filter", &label], more].concat());
+    let list = |filter: &str| plugin.must(&["list", "--quiet", "--filter", filter]);
+
+    let line = format!("{} primary 17\n", one.name);
+    let form = "{{.Container}} {{.Status}} {{slice .PostgreSQL 0 2}}";
+    assert_eq!(targets(&["--filter", "database=shop", "--format", form]), line);
+    assert_eq!(targets(&["--filter", &format!("{label}=two"), "--quiet"]), format!("{}\n", two.name));
+    assert_eq!(targets(&["--filter", "status=standby", "--quiet"]), "");
+    assert_eq!(list("label=tier"), "gold\n");
+    assert_eq!(list("label=tier=silver"), "");
+    assert_eq!(list("database=shop"), "gold\n");
+    assert_eq!(list(&format!("target={}", two.name)), "plain\n");
+    assert_eq!(list("since=gold"), "plain\n");
+    assert_eq!(list("since=1h"), "plain\ngold\n");
+    assert_eq!(plugin.must(&["inspect", "-f", "{{.labels.tier}} {{len .databases}}", "go"]), "gold 3\n");
+}
+
+#[test]
 fn a_default_name_is_the_container_s_and_the_time() {
     if !docker_is_here() {
         return;

@@ -30,6 +30,45 @@ pub struct Globals {
     pub tls_key: Option<PathBuf>,
 }
 
+/// The first word where a shell asks what can be typed next, with what each candidate is.
+///
+/// Source: spf13/cobra, completions.go.
+const COMPLETE: &str = "__complete";
+
+/// The same without.
+const COMPLETE_WITHOUT_HELP: &str = "__completeNoDesc";
+
+/// A question of a shell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// What was typed; the last word is the one to be completed.
+    pub line: Line,
+    /// Whether it shall be said what each candidate is.
+    pub with_help: bool,
+}
+
+/// Returns what a shell asks, if it is a shell that asks.
+///
+/// `docker` hands `docker __complete pgbackup list ""` on as it is, without its own options. The
+/// script in Debian's docker.io leaves the plugin's name out, too.
+///
+/// # Errors
+///
+/// As [`split`], of what stands before the last word.
+pub fn question(args: &[OsString]) -> Option<Result<Question>> {
+    let (word, words) = first(args)?;
+    let with_help = match word {
+        COMPLETE => true,
+        COMPLETE_WITHOUT_HELP => false,
+        _ => return None,
+    };
+    let (current, before) = words.split_last()?;
+    Some(split(before).map(|mut line| {
+        line.rest.push(current.clone());
+        Question { line, with_help }
+    }))
+}
+
 /// A command line, taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
@@ -250,6 +289,18 @@ mod tests {
         assert_eq!(line.globals.host.as_deref(), Some("unix:///x"));
         assert!(!line.as_plugin);
         assert_eq!(line.rest, ["create", "pgbackup"]);
+    }
+
+    #[test]
+    fn a_shell_asks_about_the_last_word_with_or_without_the_plugins_name() {
+        for (text, with_help) in [("__complete pgbackup list", true), ("__completeNoDesc list", false)] {
+            let mut args: Vec<OsString> = text.split_whitespace().map(OsString::from).collect();
+            args.push("--form".into());
+            let asked = question(&args).unwrap().unwrap();
+            assert_eq!((asked.line.rest, asked.with_help), (vec!["list".into(), "--form".into()], with_help));
+        }
+        assert!(question(&["list".into(), "__complete".into()]).is_none());
+        assert!(question(&["__complete".into(), "--host".into(), OsString::new()]).unwrap().is_err());
     }
 
     #[test]

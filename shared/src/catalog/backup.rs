@@ -11,7 +11,7 @@ use crate::{
 use jiff::Timestamp;
 use std::fmt;
 
-/// An id is looked for by so many of its letters at least: fewer are rather a name.
+/// An id is looked for by so many of its letters at least: fewer are rather the beginning of a name.
 const SHORTEST_ID: usize = 4;
 
 /// A backup that is there.
@@ -81,14 +81,23 @@ fn backup(snapshot: Snapshot) -> Result<Backup> {
 }
 
 impl Backups {
-    /// The backup of this name, or else the one whose id begins so, as [`find`] has it.
+    /// The backup that is meant, as [`find`] has it.
     ///
     /// # Errors
     ///
     /// [`Kind::Failed`] if there is none, or more than one; [`Kind::Damage`] if there is none and
-    /// one of those that cannot be read may be it.
+    /// one of those that cannot be read may be it. While there are such ones a name must be whole.
     pub fn find(&self, wanted: &str) -> Result<&Backup> {
-        let missing = match find(&self.there, wanted) {
+        if self.unreadable.is_empty() { find(&self.there, wanted) } else { self.find_whole(wanted) }
+    }
+
+    /// The backup that is meant where nobody looks, as [`find_whole`] has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backups::find`].
+    pub fn find_whole(&self, wanted: &str) -> Result<&Backup> {
+        let missing = match find_whole(&self.there, wanted) {
             Err(error) if !self.unreadable.is_empty() => error,
             found => return found,
         };
@@ -121,39 +130,72 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// The backup of this name, or else the one whose id begins so.
+/// The backup of this name, or else the one whose name or id begins so and no other's does.
 ///
-/// A name must fit as a whole: `app` is never `app_test` (F12). Of an id four letters are enough,
-/// as long as no other begins with them.
+/// Of an id four letters are needed.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] if there is none, or more than one.
-fn find<'a>(backups: &'a [Backup], wanted: &str) -> Result<&'a Backup> {
-    let named: Vec<_> = backups.iter().filter(|backup| backup.name() == wanted).collect();
-    match named.as_slice() {
-        [one] => return Ok(one),
-        [] => {}
-        several => return Err(ambiguous(wanted, several)),
+/// [`Kind::Failed`] if there is none, or more than one; these are named.
+pub fn find<'a>(backups: &'a [Backup], wanted: &str) -> Result<&'a Backup> {
+    match whole_or_by_id(backups, wanted) {
+        Ok(found) => return Ok(found),
+        Err(several) if several.len() > 1 => return Err(ambiguous(wanted, &several)),
+        Err(_) => {}
     }
-    let by_id: Vec<_> = backups
-        .iter()
-        .filter(|backup| wanted.len() >= SHORTEST_ID && backup.id.as_str().starts_with(wanted))
-        .collect();
-    match by_id.as_slice() {
+    match beginning_with(backups, wanted).as_slice() {
         [one] => Ok(one),
-        [] => Err(Error::failed(format!("there is no backup `{}`", wanted.escape_debug()))
-            .hint("`pgbackup list` shows the backups that there are")),
+        [] => Err(none(wanted)),
         several => Err(ambiguous(wanted, several)),
     }
 }
 
+/// As [`find`], for what deletes or overwrites without being seen: a name must be given whole.
+///
+/// A script that deletes `app` and finds it gone must not delete `app_test` (F12). Of an id its
+/// beginning will do: nobody's next backup is called by it.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] if there is none, or more than one; those that begin so are named.
+fn find_whole<'a>(backups: &'a [Backup], wanted: &str) -> Result<&'a Backup> {
+    whole_or_by_id(backups, wanted).map_err(|several| match several.as_slice() {
+        [] => beginning_with(backups, wanted).iter().fold(none(wanted), |error, backup| {
+            error.caused_by(format!("`{}` begins so, and only a whole name counts here", backup.name()))
+        }),
+        several => ambiguous(wanted, several),
+    })
+}
+
+/// The backup of this name, or else the one whose id begins so; else those that could be meant.
+fn whole_or_by_id<'a>(backups: &'a [Backup], wanted: &str) -> Result<&'a Backup, Vec<&'a Backup>> {
+    let named: Vec<_> = backups.iter().filter(|backup| backup.name() == wanted).collect();
+    let found = if named.is_empty() && wanted.len() >= SHORTEST_ID {
+        backups.iter().filter(|backup| backup.id.as_str().starts_with(wanted)).collect()
+    } else {
+        named
+    };
+    match found.as_slice() {
+        [one] => Ok(one),
+        _ => Err(found),
+    }
+}
+
+fn beginning_with<'a>(backups: &'a [Backup], wanted: &str) -> Vec<&'a Backup> {
+    backups.iter().filter(|backup| !wanted.is_empty() && backup.name().starts_with(wanted)).collect()
+}
+
+fn none(wanted: &str) -> Error {
+    Error::failed(format!("there is no backup `{}`", wanted.escape_debug()))
+        .hint("`pgbackup list` shows the backups that there are")
+}
+
 fn ambiguous(wanted: &str, several: &[&Backup]) -> Error {
-    let mut error = Error::failed(format!("more than one backup is `{wanted}`"));
+    let mut error = Error::failed(format!("more than one backup is, or begins with, `{wanted}`"));
     for backup in several {
         error = error.caused_by(format!("`{}` has the id {}", backup.name(), backup.id.short()));
     }
-    error.hint("give more letters of its id")
+    error.hint("give more letters of its name or id")
 }
 
 /// The manifest of a backup, its hash compared with the record's.
@@ -190,11 +232,29 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_found_as_a_whole_only() {
+    fn a_whole_name_wins_over_names_that_begin_so() {
         let backups = [backup("app_test", "11aa"), backup("app-2", "22aa"), backup("app", "33aa")];
         assert_eq!(find(&backups, "app").unwrap().id, backups[2].id);
-        let error = find(&backups[..2], "app").unwrap_err();
+        assert_eq!(find_whole(&backups, "app").unwrap().id, backups[2].id);
+    }
+
+    #[test]
+    fn a_name_is_found_by_its_beginning_if_no_other_begins_so() {
+        let backups = [backup("app_test", "11aa"), backup("app-2", "22aa"), backup("shop", "33aa")];
+        assert_eq!(find(&backups, "sh").unwrap().name(), "shop");
+        let error = find(&backups, "app").unwrap_err();
+        assert!(error.what.contains("more than one"), "{error}");
+        assert!(error.causes[0].contains("`app_test`") && error.causes[1].contains("`app-2`"), "{error}");
+        assert!(find(&backups, "").unwrap_err().what.contains("there is no backup"));
+    }
+
+    #[test]
+    fn where_nobody_looks_the_beginning_of_a_name_is_not_enough() {
+        let backups = [backup("app_test", "abcd1"), backup("shop", "33aa")];
+        let error = find_whole(&backups, "app").unwrap_err();
         assert!(error.what.contains("there is no backup `app`"), "{error}");
+        assert!(error.causes[0].contains("`app_test` begins so"), "{error}");
+        assert_eq!(find_whole(&backups, "abcd").unwrap().name(), "app_test");
     }
 
     #[test]
@@ -203,7 +263,7 @@ mod tests {
         assert_eq!(find(&backups, "abcd2").unwrap().name(), "b");
         assert_eq!(find(&backups, "abc9").unwrap().name(), "c");
         assert!(find(&backups, "abcd").unwrap_err().what.contains("more than one"));
-        assert!(find(&backups, "abc").is_err(), "three letters are rather a name");
+        assert!(find(&backups, "abc").is_err(), "three letters are too few");
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct Manifest {
     pub globals: Globals,
     /// The databases, in the order of their names.
     pub databases: Vec<DatabaseRecord>,
+    /// What the user calls it beside its name: key to value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// Versions of what made it: `pgbackup`, `pg_dump`.
     pub tools: BTreeMap<String, String>,
 }

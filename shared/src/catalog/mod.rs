@@ -14,8 +14,10 @@ mod backup;
 mod folder;
 mod name;
 mod record;
+mod select;
 
-pub use backup::{Backup, Backups, Unreadable, list, read_manifest};
+pub use backup::{Backup, Backups, Unreadable, find, list, read_manifest};
 pub use folder::{database_folder, database_of_folder};
 pub use name::{check_name, default_name};
 pub use record::{DatabaseSummary, Record};
+pub use select::{Criteria, Label, NamePart};

@@ -4,6 +4,7 @@ use super::manifest::Manifest;
 use crate::error::{Context, Result};
 use pgbackup_wire::ChunkId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One backup in short, stored as compact JSON in its snapshot's description. Sizes are in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Record {
     pub whole_server: bool,
     /// Its databases, in the order of their names.
     pub databases: Vec<DatabaseSummary>,
+    /// What the user calls it beside its name: key to value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// What its tables and large objects hold.
     pub total_bytes: u64,
     /// What was new to the repository, as stored.
@@ -72,6 +76,7 @@ impl Record {
             whole_server: manifest.whole_server,
             total_bytes: databases.iter().map(|database| database.bytes).sum(),
             databases,
+            labels: manifest.labels.clone(),
             new_bytes,
             seconds,
             manifest_hash: hash_of(manifest_text),

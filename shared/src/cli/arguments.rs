@@ -2,8 +2,12 @@
 //!
 //! In help texts `{plugin}` stands for the plugin as people call it; [`tree`] puts the name in.
 
-use super::command;
-use crate::postgres::server_text;
+use super::{command, exit_status::with_statuses};
+use crate::{
+    error::Result,
+    postgres::server_text,
+    report::{Form, Length},
+};
 use clap::{
     Args, CommandFactory, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, TypedValueParser},
@@ -39,14 +43,7 @@ Examples:
   {plugin} restore pre_test --dry-run  show what a restore would do
 
 Exit status:
-  0    done
-  1    failed; nothing was recorded or replaced
-  3    part of the work failed
-  4    no server matched, or more than one
-  5    what is stored is damaged
-  6    somebody else holds the lock
-  125  the command line is wrong
-  130  cancelled";
+";
 
 /// Takes the name of a database as it was typed, byte for byte: it need not be UTF-8.
 pub(super) fn database_name() -> impl TypedValueParser<Value = String> {
@@ -104,6 +101,7 @@ pub(super) enum Command {
     #[command(visible_alias = "rm")]
     Delete(command::delete::DeleteArgs),
     Repo(command::repo::RepoArgs),
+    Completion(command::completion::CompletionArgs),
 }
 
 /// How the outcome is written to standard output.
@@ -129,6 +127,37 @@ impl Format {
     }
 }
 
+/// How a list is written to standard output.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ListFormat {
+    /// How the list is written: table, json, 'table TEMPLATE' or TEMPLATE
+    ///
+    /// A template is Go's, as Docker takes it, and is filled in for each line: '{{.Name}}'. With
+    /// 'table TEMPLATE' columns are parted by \t and stand below headers. docs/formats.md has
+    /// all fields and functions.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: String,
+
+    /// Cut nothing short: ids and versions are shown whole
+    #[arg(long)]
+    pub no_trunc: bool,
+}
+
+impl ListFormat {
+    /// The form that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// `Kind::Usage` if it is none.
+    pub fn form(&self) -> Result<Form> {
+        Form::of_list(&self.format)
+    }
+
+    pub fn length(&self) -> Length {
+        if self.no_trunc { Length::Full } else { Length::Short }
+    }
+}
+
 /// What everything that deletes or overwrites asks for.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct Consent {
@@ -151,12 +180,15 @@ pub(super) fn tree(brand: &str, columns: Option<u16>) -> clap::Command {
 
 /// Puts the plugin's name into the texts of a command and of all below it.
 fn branded(mut command: clap::Command, brand: &str) -> clap::Command {
-    let named = |text: &clap::builder::StyledStr| text.to_string().replace("{plugin}", brand);
+    let program = brand.replace(' ', "-");
+    let named = |text: &clap::builder::StyledStr| {
+        text.to_string().replace("{plugin}", brand).replace("{program}", &program)
+    };
     if let Some(text) = command.get_about().map(named) {
         command = command.about(text);
     }
     if let Some(text) = command.get_long_about().map(named) {
-        command = command.long_about(text);
+        command = command.long_about(with_statuses(&text));
     }
     let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
     for name in names {

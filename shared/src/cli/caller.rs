@@ -145,9 +145,13 @@ impl<'a> Caller<'a> {
 
     /// Writes data to standard output. That nobody reads it any more is not an error: `head` may.
     pub fn print(&self, text: &str) -> Result<()> {
-        self.progress.clear();
         // What is text is harmless by now; JSON is made so here.
-        let text = harmless_json(text);
+        self.print_as_it_is(&harmless_json(text))
+    }
+
+    /// The same for text that is harmless, in whatever form: a template may hold tabs.
+    pub fn print_as_it_is(&self, text: &str) -> Result<()> {
+        self.progress.clear();
         let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         match written {

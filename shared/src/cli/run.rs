@@ -4,11 +4,12 @@ use super::{
     arguments::{self, Arguments},
     caller::Caller,
     command,
+    exit_status::exit_status,
     host::Host,
     usage,
 };
 use crate::{
-    error::{Error, Kind},
+    error::Kind,
     report::{self, Work},
 };
 use clap::{Command, FromArgMatches, builder::StyledStr, error::ErrorKind};
@@ -16,8 +17,7 @@ use std::{ffi::OsString, io::Write};
 
 /// Carries out one command line and returns the exit status.
 ///
-/// 0 done, 1 failed, 3 part of the work failed, 4 no target or more than one, 5 damage found,
-/// 6 locked by another, 125 wrong usage, 130 cancelled.
+/// What it means stands in [`exit_statuses`](super::exit_statuses).
 pub fn main(mut host: Host<'_>) -> i32 {
     let mut tree = arguments::tree(host.brand, host.environment.columns);
     let argv = std::iter::once(OsString::from(host.brand)).chain(host.argv.iter().cloned());
@@ -43,7 +43,7 @@ pub fn main(mut host: Host<'_>) -> i32 {
         }
         Err(error) => {
             caller.tell(&error);
-            exit_status(&error)
+            exit_status(error.kind)
         }
     }
 }
@@ -63,7 +63,7 @@ fn answered(host: &mut Host<'_>, answer: &clap::Error, tree: &Command) -> i32 {
         None => answer.render().to_string(),
     };
     let _ = host.stderr.write_all(text.as_bytes()).and_then(|()| host.stderr.flush());
-    exit_status(&Error::new(Kind::Usage, ""))
+    exit_status(Kind::Usage)
 }
 
 /// Writes help or the version. That nobody reads it any more is not an error: `head` may.
@@ -72,16 +72,4 @@ fn write_data(host: &mut Host<'_>, text: &StyledStr) -> i32 {
     let text = if coloured { text.ansi().to_string() } else { text.to_string() };
     let _ = host.stdout.write_all(text.as_bytes()).and_then(|()| host.stdout.flush());
     0
-}
-
-fn exit_status(error: &Error) -> i32 {
-    match error.kind {
-        Kind::Failed => 1,
-        Kind::Partial => 3,
-        Kind::Target => 4,
-        Kind::Damage => 5,
-        Kind::Locked => 6,
-        Kind::Usage => 125,
-        Kind::Cancelled => 130,
-    }
 }

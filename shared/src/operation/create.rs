@@ -39,6 +39,8 @@ pub struct CreateRequest {
     pub name: Option<String>,
     /// The databases, by their literal names; empty for the whole server.
     pub databases: Vec<String>,
+    /// What the user calls it beside its name: key to value.
+    pub labels: BTreeMap<String, String>,
     /// Sessions that read at once; by default from the server's processors.
     pub jobs: Option<u32>,
     /// How long to wait for a table that somebody has locked; 10 s by default.
@@ -312,6 +314,7 @@ impl Creation<'_, '_> {
             whole_server: self.request.databases.is_empty(),
             globals: gathered.globals,
             databases: records,
+            labels: self.request.labels.clone(),
             tools,
         };
         let text = serde_json::to_vec_pretty(&manifest).context("write the manifest")?;

@@ -37,7 +37,8 @@ fn checked(repository: &Repository, depth: Depth) -> Result<super::RepoCheckOutc
 }
 
 fn delete(at: &AtRepository<'_>, name: &str) {
-    let plan = delete::prepare(at, &DeleteRequest { backups: vec![name.to_owned()] }).unwrap();
+    let plan =
+        delete::prepare(at, &DeleteRequest { backups: vec![name.to_owned()], whole_names: true }).unwrap();
     delete::apply(at, plan).unwrap();
 }
 

@@ -12,8 +12,10 @@ use crate::{
 /// Which backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteRequest {
-    /// Their names, or the beginnings of their ids.
+    /// Their names, or the beginnings of their names or ids.
     pub backups: Vec<String>,
+    /// Whether names must be whole, because nobody looks at the plan.
+    pub whole_names: bool,
 }
 
 /// What will be deleted.
@@ -46,7 +48,8 @@ pub fn prepare(at: &AtRepository<'_>, request: &DeleteRequest) -> Result<DeleteP
     let mut backups: Vec<Backup> = Vec::new();
     let mut unreadable = Vec::new();
     for wanted in &request.backups {
-        let found = match (there.find(wanted), by_id(&there.unreadable, wanted)) {
+        let found = if request.whole_names { there.find_whole(wanted) } else { there.find(wanted) };
+        let found = match (found, by_id(&there.unreadable, wanted)) {
             (Err(_), Some(id)) => {
                 unreadable.push(id.clone());
                 continue;

@@ -1,8 +1,8 @@
 //! Verbs that work on the repository alone, on a small backup made here.
 
 use super::{
-    AtRepository, DeleteRequest, ExportRequest, InspectRequest, RepoCheckRequest, Restore, RestoreRequest,
-    Surroundings, VerifyRequest, delete, export::export, inspect::inspect, list::list,
+    AtRepository, DeleteRequest, ExportRequest, InspectRequest, ListRequest, RepoCheckRequest, Restore,
+    RestoreRequest, Surroundings, VerifyRequest, delete, export::export, inspect::inspect, list::list,
     repo_check::repo_check, repo_prune, verify::verify,
 };
 use crate::{
@@ -114,6 +114,7 @@ fn back_up_edited(
         whole_server: true,
         globals: crate::catalog::manifest::Globals::default(),
         databases: records,
+        labels: BTreeMap::new(),
         tools: BTreeMap::new(),
     };
     let text = serde_json::to_vec(&manifest).unwrap();
@@ -135,7 +136,7 @@ fn a_backup_is_listed_with_what_its_record_says_and_inspected_down_to_its_tables
     let cancel = Cancel::default();
     let at = at(&repository, &cancel);
 
-    let listed = list(&at).unwrap().there;
+    let listed = list(&at, &ListRequest::default()).unwrap().there;
 
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].record.databases[1].name, "x/y");
@@ -307,7 +308,8 @@ fn what_is_damaged_is_stored_again_once_its_pack_is_moved_away() {
     assert!(verified(&repository, "two").is_ok());
     let cancel = Cancel::default();
     let at = at(&repository, &cancel);
-    let plan = delete::prepare(&at, &DeleteRequest { backups: vec!["one".to_owned()] }).unwrap();
+    let plan =
+        delete::prepare(&at, &DeleteRequest { backups: vec!["one".to_owned()], whole_names: true }).unwrap();
     delete::apply(&at, plan).unwrap();
     repo_prune::apply(&at).unwrap();
     assert!(verified(&again(&place), "two").is_ok());
@@ -383,15 +385,17 @@ fn what_is_deleted_is_gone_from_the_list_and_pruned_and_a_missing_name_deletes_n
     back_up(&repository, "two", &["crm"], 0);
     let cancel = Cancel::default();
     let at = at(&repository, &cancel);
-    let wanted =
-        |names: &[&str]| DeleteRequest { backups: names.iter().map(|it| (*it).to_owned()).collect() };
+    let wanted = |names: &[&str]| DeleteRequest {
+        backups: names.iter().map(|it| (*it).to_owned()).collect(),
+        whole_names: true,
+    };
     assert!(delete::prepare(&at, &wanted(&["one", "three"])).is_err());
 
     let plan = delete::prepare(&at, &wanted(&["one", "one"])).unwrap();
     assert_eq!((plan.backups.len(), plan.remaining), (1, 1));
     delete::apply(&at, plan).unwrap();
 
-    assert_eq!(list(&at).unwrap().there.len(), 1);
+    assert_eq!(list(&at, &ListRequest::default()).unwrap().there.len(), 1);
     let plan = repo_prune::prepare(&at).unwrap();
     assert!(!plan.is_empty() && plan.freed_bytes > 0);
     assert!(repo_prune::apply(&at).unwrap().freed_bytes > 0);

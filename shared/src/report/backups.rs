@@ -1,51 +1,92 @@
-//! Backups: as a list, one by one, and when they are deleted.
+//! Backups: as a list, and when they are deleted.
 
 use super::{
+    form::Form,
+    listing::{Field, Listing},
     paragraph::Paragraphs,
-    table::{Table, fields},
     text::{harmless, plural},
-    units::{age, moment, seconds, size},
+    units::{age, seconds, size},
 };
 use crate::{
-    catalog::{
-        Backup,
-        manifest::{DatabaseRecord, Manifest, ReadBy},
-    },
-    operation::{DeleteOutcome, DeletePlan, InspectOutcome},
+    catalog::Backup,
+    error::Result,
+    operation::{DeleteOutcome, DeletePlan},
     repository::SnapshotId,
+    template::Row,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::fmt::{Display, Write};
 
-/// Returns backups as a table, in the order given; ages are counted back from `now`.
-pub fn backups(backups: &[Backup], now: Timestamp) -> String {
-    let mut table =
-        Table::new(&["name", "id", "container", "postgresql", "databases", "size", "new", "created"]);
-    for backup in backups {
-        let record = &backup.record;
-        table.row([
-            record.name.clone(),
-            backup.id.short().to_owned(),
-            record.target.clone(),
-            short_version(&record.server_version).to_owned(),
-            record.databases.len().to_string(),
-            size(record.total_bytes),
-            size(record.new_bytes),
-            age(backup.time, now),
-        ]);
-    }
-    table.to_string()
+/// The fields of a backup in a list. The first eight are the usual table's.
+const FIELDS: &[Field] = &[
+    Field { name: "Name", header: "NAME" },
+    Field { name: "ID", header: "ID" },
+    Field { name: "Container", header: "CONTAINER" },
+    Field { name: "PostgreSQL", header: "POSTGRESQL" },
+    Field { name: "Databases", header: "DATABASES" },
+    Field { name: "Size", header: "SIZE" },
+    Field { name: "New", header: "NEW" },
+    Field { name: "CreatedSince", header: "CREATED" },
+    Field { name: "CreatedAt", header: "CREATED AT" },
+    Field { name: "Took", header: "TOOK" },
+    Field { name: "Host", header: "MADE ON" },
+    Field { name: "Platform", header: "PLATFORM" },
+    Field { name: "Labels", header: "LABELS" },
+];
+
+/// How much of ids and versions a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// Twelve digits of an id, and a version without what its packager adds.
+    Short,
+    /// All of them.
+    Full,
+}
+
+/// Writes backups in the order given; ages are counted back from `now`.
+///
+/// # Errors
+///
+/// If a template asks for a field that there is not.
+pub fn backups(backups: &[Backup], now: Timestamp, length: Length, form: &Form) -> Result<String> {
+    listing(backups, now, length).written(form)
+}
+
+fn listing(backups: &[Backup], now: Timestamp, length: Length) -> Listing {
+    let rows = backups.iter().map(|backup| row(backup, now, length)).collect();
+    Listing { fields: FIELDS, usual: 8, rows }
+}
+
+fn row(backup: &Backup, now: Timestamp, length: Length) -> Row {
+    let record = &backup.record;
+    let (id, version) = match length {
+        Length::Short => (backup.id.short(), short_version(&record.server_version)),
+        Length::Full => (backup.id.as_str(), record.server_version.as_str()),
+    };
+    let labels: Vec<_> = record.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let shown = vec![
+        ("Name", record.name.clone()),
+        ("ID", id.to_owned()),
+        ("Container", record.target.clone()),
+        ("PostgreSQL", version.to_owned()),
+        ("Databases", record.databases.len().to_string()),
+        ("Size", size(record.total_bytes)),
+        ("New", size(record.new_bytes)),
+        ("CreatedSince", age(backup.time, now)),
+        ("CreatedAt", backup.time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string()),
+        ("Took", seconds(record.seconds)),
+        ("Host", backup.host.clone()),
+        ("Platform", record.platform.clone()),
+        ("Labels", labels.join(",")),
+    ];
+    let shown = shown.into_iter().map(|(name, text)| (name, harmless(&text).into_owned())).collect();
+    Row { shown, whole: backup_json(backup) }
 }
 
 /// Returns the names of backups, one a line.
 pub fn backup_names(backups: &[Backup]) -> String {
     lines(backups.iter().map(|backup| harmless(backup.name())))
-}
-
-/// Returns backups for programs: one object a line, as Docker does.
-pub fn backups_json(backups: &[Backup]) -> String {
-    lines(backups.iter().map(backup_json))
 }
 
 fn lines(items: impl Iterator<Item = impl Display>) -> String {
@@ -68,6 +109,7 @@ fn backup_json(backup: &Backup) -> Value {
         "version": record.server_version,
         "whole_server": record.whole_server,
         "databases": record.databases,
+        "labels": record.labels,
         "total_bytes": record.total_bytes,
         "new_bytes": record.new_bytes,
         "seconds": record.seconds,
@@ -79,88 +121,12 @@ pub(super) fn short_version(version: &str) -> &str {
     version.split(' ').next().unwrap_or_default()
 }
 
-/// Returns all that is known of one backup, its databases and their tables.
-pub fn inspected(outcome: &InspectOutcome) -> String {
-    let InspectOutcome { backup, manifest } = outcome;
-    let service = match (&manifest.target.project, &manifest.target.service) {
-        (Some(project), Some(service)) => format!(", Compose {project}/{service}"),
-        _ => String::new(),
-    };
-    let kind = if manifest.whole_server { "whole server" } else { "databases by name" };
-    let hashes = if manifest.globals.with_passwords { "" } else { ", without password hashes" };
-    let read_by = match manifest.server.read_by {
-        ReadBy::Mover => "the mover",
-        ReadBy::Plain => "the server's own tools",
-    };
-    let mut text = fields(&[
-        ("Name", manifest.name.clone()),
-        ("Id", backup.id.as_str().to_owned()),
-        ("Started", moment(&manifest.started)),
-        ("Finished", moment(&manifest.finished)),
-        ("From", format!("{} ({}){service}", manifest.target.name, manifest.target.image)),
-        ("PostgreSQL", manifest.server.version.clone()),
-        ("Read by", read_by.into()),
-        ("What", format!("{kind}, {}", plural(manifest.databases.len() as u64, "database"))),
-        ("Roles", format!("{}{hashes}", manifest.globals.roles.len())),
-        ("Size", size(backup.record.total_bytes)),
-        ("New", size(backup.record.new_bytes)),
-        ("Took", seconds(backup.record.seconds)),
-        ("Made on", backup.host.clone()),
-    ]);
-    for database in &manifest.databases {
-        text.push('\n');
-        text.push_str(&inspected_database(database));
-    }
-    text
-}
-
-fn inspected_database(database: &DatabaseRecord) -> String {
-    let bytes: u64 = database.tables.iter().chain(&database.large_objects).map(|entry| entry.bytes).sum();
-    let mut text = format!(
-        "Database `{}`: {}, {}, {}, {}\n",
-        harmless(&database.name),
-        plural(database.tables.len() as u64, "table"),
-        plural(database.sequences.len() as u64, "sequence"),
-        plural(database.large_objects.len() as u64, "large object"),
-        size(bytes)
-    );
-    if database.tables.is_empty() {
-        return text;
-    }
-    let mut table = Table::new(&["table", "rows", "size"]);
-    for entry in &database.tables {
-        table.row([format!("{}.{}", entry.schema, entry.name), entry.rows.to_string(), size(entry.bytes)]);
-    }
-    text.push_str(&table.to_string());
-    text
-}
-
-/// Returns manifests as one JSON array, without hashes of passwords.
-pub fn inspected_json(outcomes: &[InspectOutcome]) -> String {
-    let array: Vec<Value> = outcomes.iter().map(manifest_json).collect();
-    format!("{:#}\n", Value::Array(array))
-}
-
-fn manifest_json(outcome: &InspectOutcome) -> Value {
-    let mut manifest: Manifest = outcome.manifest.clone();
-    for role in &mut manifest.globals.roles {
-        role.password_hash = None;
-    }
-    let mut value = json!(manifest);
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert("id".into(), json!(outcome.backup.id.as_str()));
-        fields.insert("total_bytes".into(), json!(outcome.backup.record.total_bytes));
-        fields.insert("new_bytes".into(), json!(outcome.backup.record.new_bytes));
-    }
-    value
-}
-
 /// Returns what will be deleted.
 pub fn delete_plan(plan: &DeletePlan, now: Timestamp) -> String {
     let count = plan.backups.len() + plan.unreadable.len();
     let mut text = Paragraphs::new(format!("Delete {}", plural(count as u64, "backup")));
     if !plan.backups.is_empty() {
-        text.block(&backups(&plan.backups, now));
+        text.block(&listing(&plan.backups, now, Length::Short).table());
     }
     for id in &plan.unreadable {
         text.line(&format!("{}, which cannot be read", id.short()));
@@ -193,60 +159,60 @@ pub fn deleted_json(outcome: &DeleteOutcome) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        catalog::{DatabaseSummary, Record, manifest::Role},
-        repository::SnapshotId,
-    };
+    use crate::catalog::{DatabaseSummary, Record};
 
-    fn backup() -> Backup {
-        Backup {
+    fn written(length: Length, form: &str) -> String {
+        let backup = Backup {
             id: SnapshotId::parse(&"ab12cd34".repeat(8)).unwrap(),
             time: "2026-11-21T09:00:00Z".parse().unwrap(),
             host: "laptop".into(),
             record: Record {
                 name: "pre_test".into(),
+                platform: "docker".into(),
                 target: "pg".into(),
                 server_version: "17.2 (Debian 17.2-1)".into(),
-                databases: vec![DatabaseSummary::default()],
+                databases: vec![DatabaseSummary { name: "shop".into(), ..DatabaseSummary::default() }],
+                labels: [("tier".into(), "gold".into())].into(),
                 total_bytes: 1_400_000_000,
                 new_bytes: 14_000_000,
                 ..Record::default()
             },
-        }
+        };
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        backups(&[backup], now, length, &Form::of_list(form).unwrap()).unwrap()
     }
 
     #[test]
     fn a_list_shows_where_a_backup_is_from_and_how_old_it_is() {
-        let now = "2026-11-21T12:00:00Z".parse().unwrap();
-        insta::assert_snapshot!(backups(&[backup()], now), @r"
-        NAME       ID             CONTAINER   POSTGRESQL   DATABASES   SIZE     NEW     CREATED
-        pre_test   ab12cd34ab12   pg          17.2         1           1.4 GB   14 MB   3 hours ago
+        insta::assert_snapshot!(written(Length::Short, "table"), @r"
+        NAME       ID             CONTAINER   POSTGRESQL   DATABASES   SIZE      NEW       CREATED
+        pre_test   ab12cd34ab12   pg          17.2         1           1.4 GB    14 MB     3 hours ago
         ");
     }
 
     #[test]
-    fn a_manifest_for_programs_holds_no_password_hash() {
-        let mut manifest = Manifest {
-            schema: 1,
-            name: "pre_test".into(),
-            started: String::new(),
-            finished: String::new(),
-            target: crate::catalog::manifest::TargetRecord::default(),
-            server: crate::catalog::manifest::ServerRecord::default(),
-            method: "logical".into(),
-            kind: "full".into(),
-            whole_server: true,
-            globals: crate::catalog::manifest::Globals::default(),
-            databases: Vec::new(),
-            tools: std::collections::BTreeMap::new(),
-        };
-        manifest.globals.roles = vec![Role {
-            name: "app".into(),
-            password_hash: Some(crate::catalog::manifest::PasswordHash::new("SCRAM-SHA-256$x")),
-            ..Role::default()
-        }];
-        let json = inspected_json(&[InspectOutcome { backup: backup(), manifest }]);
-        assert!(json.starts_with("[\n") && json.contains("\"app\""), "{json}");
-        assert!(!json.contains("SCRAM"), "{json}");
+    fn nothing_is_cut_short_where_all_is_wanted() {
+        let text = written(Length::Full, "{{.ID}} {{.PostgreSQL}}");
+        assert_eq!(text, format!("{} 17.2 (Debian 17.2-1)\n", "ab12cd34".repeat(8)));
+    }
+
+    #[test]
+    fn every_field_has_a_header_and_a_value() {
+        for Field { name, header } in FIELDS {
+            let text = written(Length::Short, &format!("table {{{{.{name}}}}}"));
+            let (first, second) = text.trim_end().split_once('\n').unwrap_or((&text, ""));
+            assert_eq!(first, *header, "{name}");
+            assert!(!second.is_empty(), "{name} is empty");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_and_what_programs_get_can_both_be_asked_for() {
+        let form = "{{.Size}} {{.total_bytes}} {{.CreatedAt}} {{index .labels \"tier\"}} {{.Labels}} \
+                    {{range .databases}}{{.name}}{{end}}";
+        assert_eq!(
+            written(Length::Short, form),
+            "1.4 GB 1400000000 2026-11-21 09:00:00 +0000 UTC gold tier=gold shop\n"
+        );
     }
 }

@@ -13,6 +13,9 @@
 mod backups;
 mod bars;
 mod create;
+mod form;
+mod inspect;
+mod listing;
 mod paragraph;
 mod problem;
 mod progress;
@@ -26,11 +29,10 @@ mod text;
 mod undo;
 mod units;
 
-pub use backups::{
-    backup_names, backups, backups_json, delete_plan, delete_plan_json, deleted, deleted_json, inspected,
-    inspected_json,
-};
+pub use backups::{Length, backup_names, backups, delete_plan, delete_plan_json, deleted, deleted_json};
 pub use create::{created, created_json};
+pub use form::Form;
+pub use inspect::inspected;
 pub use problem::{problem, problem_json};
 pub use progress::{Progress, Style, Work};
 pub use read_back::{exported, exported_json, verified, verified_json};
@@ -41,7 +43,7 @@ pub use repository::{
 pub use restore::{restore_plan, restored, restored_json};
 pub use sink::Sink;
 pub use table::{Table, fields};
-pub use targets::{targets, targets_json};
+pub use targets::{target_names, targets};
 pub use text::{branded, harmless, harmless_json, plural};
 pub use undo::{undo_plan, undone, undone_json};
 pub use units::{age, seconds, size};

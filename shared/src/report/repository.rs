@@ -1,22 +1,40 @@
 //! The place where backups are kept: figures, checks, prunes, locks, keys.
 
 use super::{
+    form::{Form, OUTSIDE},
     paragraph::Paragraphs,
     table::{Table, fields},
-    text::{harmless, plural},
+    text::{harmless, harmless_json, plural},
     units::{since, size},
 };
 use crate::{
+    error::Result,
     operation::{RepoCheckOutcome, RepoPrunePlan, RepoRepairOutcome, RepoRepairPlan},
     repository::{Holder, Imported, Info, LockKind, LockStates, Pruned, Unlocked},
+    template::{Missing, Value},
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 use std::fmt::Write;
 
-/// Returns what a repository is.
-pub fn repository_info(info: &Info) -> String {
+/// Writes what a repository is.
+///
+/// # Errors
+///
+/// If a template asks for what there is not.
+pub fn repository_info(info: &Info, form: &Form) -> Result<String> {
+    let json = json!(info);
+    match form {
+        Form::Table => Ok(info_text(info)),
+        Form::Json => Ok(harmless_json(&format!("{json}\n")).into_owned()),
+        Form::Template(template) | Form::TableOf(template) => {
+            Ok(template.render(&Value::of(&json), OUTSIDE, Missing::Error)? + "\n")
+        }
+    }
+}
+
+fn info_text(info: &Info) -> String {
     let opened = info.key_file.clone().unwrap_or_else(|| "none, opened by a password".into());
     fields(&[
         ("Id", info.id.clone()),
@@ -136,13 +154,29 @@ pub fn repository_checked(outcome: &RepoCheckOutcome) -> String {
 }
 
 /// Returns what serializes itself, as a value.
-pub fn json(outcome: &impl Serialize) -> Value {
+pub fn json(outcome: &impl Serialize) -> Json {
     json!(outcome)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_repository_is_can_be_asked_for_by_template() {
+        let info = Info {
+            id: "ab12".into(),
+            path: "/backups".into(),
+            key_file: None,
+            backups: 2,
+            stored_bytes: 36_000_000,
+            packs: 3,
+            passwords: 0,
+        };
+        let written = |form: &str| repository_info(&info, &Form::of_object(form).unwrap());
+        assert_eq!(written("{{.path}} {{.StoredBytes}}").unwrap(), "/backups 36000000\n");
+        assert!(written("{{.Free}}").is_err());
+    }
 
     #[test]
     fn a_prune_says_what_it_frees_and_how() {
@@ -181,9 +215,9 @@ mod tests {
         insta::assert_snapshot!(unlock_plan(&states, now), @r"
         Remove 1 lock
 
-        LOCK            COMMAND      HOST     PROCESS   SINCE         WHAT HAPPENS
-        name pre_test   create       laptop   42        2 hours ago   holder is gone: removed
-        alone           repo prune   laptop   42        2 hours ago   holder lives: stays
+        LOCK            COMMAND      HOST      PROCESS   SINCE         WHAT HAPPENS
+        name pre_test   create       laptop    42        2 hours ago   holder is gone: removed
+        alone           repo prune   laptop    42        2 hours ago   holder lives: stays
         ");
     }
 }

@@ -183,8 +183,8 @@ mod tests {
         insta::assert_snapshot!(restore_plan(&plan), @r"
         Restore of `pre_test` (PostgreSQL 15.6) to `pg` (PostgreSQL 17.2)
 
-        DATABASE   SIZE    TABLES   ROWS   REPLACES
-        shop       14 MB   12       3400   15 MB, 2 sessions connected, kept as shop_kept_1
+        DATABASE   SIZE      TABLES    ROWS      REPLACES
+        shop       14 MB     12        3400      15 MB, 2 sessions connected, kept as shop_kept_1
 
         Roles that will be created:
           `app`

@@ -111,11 +111,11 @@ mod tests {
         insta::assert_snapshot!(undo_plan(&plan, now), @r"
         Undo in `pg`
 
-        DATABASE   COMES BACK FROM   SIZE    WHAT IS THERE NOW
-        shop       shop_kept_1       14 MB   kept as shop_kept_2
+        DATABASE   COMES BACK FROM   SIZE      WHAT IS THERE NOW
+        shop       shop_kept_1       14 MB     kept as shop_kept_2
 
-        DROPPED       SIZE    WHAT IT IS                                         SINCE
-        shop_kept_1   14 MB   shop, left by an interrupted restore of pre_test   2 hours ago
+        DROPPED       SIZE      WHAT IT IS                                         SINCE
+        shop_kept_1   14 MB     shop, left by an interrupted restore of pre_test   2 hours ago
         ");
     }
 

@@ -6,20 +6,27 @@ use pgbackup_engine::{
         Record,
         manifest::{Globals, Manifest, SCHEMA, ServerRecord, TargetRecord},
     },
-    cli::{Environment, Host, main},
+    cli::{Environment, Host, complete, main},
     error::{Error, Result},
-    repository::{NewSnapshot, Options, S3Variables, StoredFile, open_or_create},
+    repository::{Lock, NewSnapshot, Options, Repository, S3Variables, StoredFile, open_or_create},
     target::{Runtime, Target},
     testing::{FakeRuntime, FixedClock},
 };
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 use tempfile::TempDir;
+
+/// The words of a command line. In a template `_` stands for a blank.
+fn words(line: &str) -> Vec<OsString> {
+    let word = |word: &str| if word.contains("{{") { word.replace('_', " ") } else { word.to_owned() };
+    line.split_whitespace().map(|text| word(text).into()).collect()
+}
 
 /// A stream that is kept.
 #[derive(Clone, Default)]
@@ -89,6 +96,22 @@ impl Person {
     }
 
     pub fn run_with(&self, line: &str, stdout: Box<dyn Write + Send>, stderr: &Kept) -> i32 {
+        self.as_host(words(line), stdout, stderr, main)
+    }
+
+    /// What a shell is offered for the last word of a line, which may be empty.
+    pub fn completion(&self, line: &str) -> String {
+        let words = line.split(' ').map(Into::into).collect();
+        self.as_host(words, Box::new(io::sink()), &Kept::default(), complete).written(true)
+    }
+
+    fn as_host<T>(
+        &self,
+        argv: Vec<OsString>,
+        stdout: Box<dyn Write + Send>,
+        stderr: &Kept,
+        run: impl FnOnce(Host<'_>) -> T,
+    ) -> T {
         let open = || -> Result<Box<dyn Runtime>> {
             if self.targets.is_empty() {
                 return Err(Error::failed("the platform does not answer"));
@@ -96,8 +119,8 @@ impl Person {
             Ok(Box::new(self.platform()))
         };
         let stdin: Box<dyn Read + Send> = Box::new(self.types.unwrap_or_default().as_bytes());
-        main(Host {
-            argv: line.split_whitespace().map(Into::into).collect(),
+        run(Host {
+            argv,
             environment: Environment {
                 home: Some(self.home().into()),
                 columns: Some(100),
@@ -149,10 +172,10 @@ impl Person {
         self.home().join(".local/share/pgbackup/repository")
     }
 
-    /// Puts a backup without databases into the repository. Each is an hour younger.
-    pub fn has_backup(&self, name: &str) {
+    /// The repository, which is made if there is none.
+    fn opened(&self) -> Repository {
         let config = self.home().join(".config/pgbackup");
-        let (repository, _) = open_or_create(&Options {
+        open_or_create(&Options {
             repository: self.repository().display().to_string(),
             keys_folder: config.join("keys"),
             known_places_file: config.join("known-places.json"),
@@ -161,7 +184,19 @@ impl Person {
             cancel: Cancel::default(),
             host: "laptop".into(),
         })
-        .unwrap();
+        .unwrap()
+        .0
+    }
+
+    /// Keeps all others from the repository.
+    pub fn holds_the_lock(&self) -> Lock {
+        let clock = FixedClock::at("2026-11-21T12:00:00Z".parse().unwrap());
+        self.opened().lock_alone("repo prune", &clock).unwrap()
+    }
+
+    /// Puts a backup without databases into the repository. Each is an hour younger.
+    pub fn has_backup(&self, name: &str) {
+        let repository = self.opened();
         let earlier = repository.snapshots().unwrap().there.len();
         let time = ["2026-11-21T09:00:00Z", "2026-11-21T10:00:00Z"][earlier];
         let manifest = Manifest {
@@ -181,6 +216,7 @@ impl Person {
             whole_server: true,
             globals: Globals { with_passwords: true, ..Globals::default() },
             databases: Vec::new(),
+            labels: BTreeMap::new(),
             tools: BTreeMap::new(),
         };
         let text = serde_json::to_vec(&manifest).unwrap();

@@ -196,6 +196,8 @@ fn every_command_has_examples_and_exit_statuses_in_its_help() {
         "repo unlock",
         "repo key export",
         "repo key import",
+        "repo repair",
+        "completion",
     ];
     for command in commands {
         let picture = Person::new().picture(&format!("{command} --help"));

@@ -28,6 +28,10 @@ pub(in crate::cli) struct CreateArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
     pub name: Option<String>,
 
+    /// A label of the backup, for `list --filter` (can be repeated)
+    #[arg(long = "label", value_name = "KEY[=VALUE]", value_parser = label)]
+    pub backup_labels: Vec<(String, String)>,
+
     /// Back up only this database (can be repeated) [default: the whole server]
     #[arg(short, long = "database", value_name = "DATABASE", value_parser = database_name())]
     pub databases: Vec<String>,
@@ -77,6 +81,15 @@ Exit status:
 /// How the server is named, where there are several.
 const HINTS: &[&str] = &["name one: `pgbackup create {}`", "or back up every one: `pgbackup create --all`"];
 
+/// Reads `KEY=VALUE`; a key alone has an empty value, as Docker's labels have.
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    if key.trim().is_empty() {
+        return Err("a label has a key: KEY or KEY=VALUE".into());
+    }
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
 /// Reads `10s`, `500ms`, `1m 30s`; a bare number is seconds.
 fn lock_timeout(text: &str) -> Result<SignedDuration, String> {
     let duration = text
@@ -108,6 +121,7 @@ pub(in crate::cli) fn run(arguments: &CreateArgs, caller: &Caller<'_>) -> Result
     let request = CreateRequest {
         name: arguments.name.clone(),
         databases: arguments.databases.clone(),
+        labels: arguments.backup_labels.iter().cloned().collect(),
         jobs: arguments.jobs,
         lock_timeout: arguments.lock_timeout.map(SignedDuration::unsigned_abs),
         mover: arguments.mover.options(),
@@ -131,6 +145,13 @@ pub(in crate::cli) fn run(arguments: &CreateArgs, caller: &Caller<'_>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_has_a_key_and_perhaps_a_value() {
+        assert_eq!(label("tier=gold=er").unwrap(), ("tier".into(), "gold=er".into()));
+        assert_eq!(label("tier").unwrap(), ("tier".into(), String::new()));
+        assert!(label("=gold").is_err());
+    }
 
     #[test]
     fn a_lock_timeout_is_a_time_or_a_number_of_seconds() {

@@ -16,7 +16,7 @@ use clap::Args;
 #[derive(Args, Debug)]
 #[command(long_about = LONG_ABOUT)]
 pub(in crate::cli) struct DeleteArgs {
-    /// The backup, by name or by the beginning of its id (can be repeated)
+    /// The backup, by the beginning of its name or id; with --yes by its whole name (can be repeated)
     #[arg(value_name = "BACKUP", required = true)]
     pub backups: Vec<String>,
     #[command(flatten)]
@@ -43,7 +43,8 @@ Exit status:
 pub(in crate::cli) fn run(arguments: &DeleteArgs, caller: &Caller<'_>) -> Result<()> {
     let repository = caller.repository()?;
     let at = caller.at(&repository);
-    let plan = delete::prepare(&at, &DeleteRequest { backups: arguments.backups.clone() })?;
+    let request = DeleteRequest { backups: arguments.backups.clone(), whole_names: arguments.consent.yes };
+    let plan = delete::prepare(&at, &request)?;
     let text = report::delete_plan(&plan, caller.clock.now());
     let json = arguments.format.is_json().then(|| report::delete_plan_json(&plan).to_string());
     if caller.decide(arguments.consent, &text, json, "Delete?")? == Decision::Stop {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 #[derive(Args, Debug)]
 #[command(long_about = LONG_ABOUT)]
 pub(in crate::cli) struct ExportArgs {
-    /// The backup, by name or by the beginning of its id
+    /// The backup, by the beginning of its name or id
     #[arg(value_name = "BACKUP")]
     pub backup: String,
 

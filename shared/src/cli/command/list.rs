@@ -1,10 +1,14 @@
 //! `list`: what backups there are.
 
 use crate::{
-    cli::{arguments::Format, caller::Caller},
+    cli::{
+        arguments::ListFormat,
+        caller::Caller,
+        filter::{Filter, backup_filter, criteria},
+    },
     error::Result,
-    operation::list,
-    report,
+    operation::{ListRequest, list},
+    report::{self, Form},
 };
 use clap::Args;
 
@@ -12,8 +16,16 @@ use clap::Args;
 #[derive(Args, Debug)]
 #[command(long_about = LONG_ABOUT)]
 pub(in crate::cli) struct ListArgs {
+    /// Only backups for which this holds (can be repeated)
+    ///
+    /// name=PART of it (^ and $ stand for its ends), target=CONTAINER, database=DATABASE,
+    /// label=KEY or label=KEY=VALUE, since= and before=BACKUP, a time, or how long ago (24h, 7d).
+    /// Of several with one key one must hold, of labels all, and of different keys each.
+    #[arg(short, long = "filter", value_name = "KEY=VALUE", value_parser = backup_filter)]
+    pub filters: Vec<Filter>,
+
     #[command(flatten)]
-    pub format: Format,
+    pub format: ListFormat,
 }
 
 const LONG_ABOUT: &str = "\
@@ -24,6 +36,8 @@ only names are written, one a line; with --format json one object a line.
 
 Examples:
   {plugin} list
+  {plugin} ls --filter database=shop --filter since=7d
+  {plugin} ls --format 'table {{.Name}}\\t{{.Size}}\\t{{.CreatedSince}}'
   {plugin} ls --format json
 
 Exit status:
@@ -32,17 +46,16 @@ Exit status:
   5    a backup cannot be read; the others are listed";
 
 pub(in crate::cli) fn run(arguments: &ListArgs, caller: &Caller<'_>) -> Result<()> {
+    let form = arguments.format.form()?;
     let repository = caller.repository()?;
-    let mut found = list::list(&caller.at(&repository))?;
+    let request = ListRequest { criteria: criteria(&arguments.filters) };
+    let mut found = list::list(&caller.at(&repository), &request)?;
     found.there.reverse();
-    let backups = &found.there;
-    let text = if arguments.format.is_json() {
-        report::backups_json(backups)
-    } else if caller.quiet {
-        report::backup_names(backups)
+    if caller.quiet && matches!(form, Form::Table) {
+        caller.print(&report::backup_names(&found.there))?;
     } else {
-        report::backups(backups, caller.clock.now())
-    };
-    caller.print(&text)?;
+        let (now, length) = (caller.clock.now(), arguments.format.length());
+        caller.print_as_it_is(&report::backups(&found.there, now, length, &form)?)?;
+    }
     found.require_readable()
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each: its arguments, its help, and its way from request to outcome.
 
+pub(super) mod completion;
 pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod export;
@@ -29,5 +30,6 @@ pub(super) fn run(command: &Command, caller: &Caller<'_>) -> Result<()> {
         Command::Export(arguments) => export::run(arguments, caller),
         Command::Delete(arguments) => delete::run(arguments, caller),
         Command::Repo(arguments) => repo::run(arguments, caller),
+        Command::Completion(arguments) => completion::run(arguments, caller),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         KeyExportRequest, KeyImportRequest, RepoCheckRequest, repo_check, repo_info, repo_key, repo_prune,
         repo_repair, repo_unlock,
     },
-    report,
+    report::{self, Form},
     repository::Depth,
     secret::Secret,
 };
@@ -42,8 +42,11 @@ pub(in crate::cli) enum RepoCommand {
 #[derive(Args, Debug)]
 #[command(long_about = INFO)]
 pub(in crate::cli) struct InfoArgs {
-    #[command(flatten)]
-    pub format: Format,
+    /// How it is written: table, json or TEMPLATE
+    ///
+    /// A template is Go's, as Docker takes it; its fields are those of the JSON: '{{.path}}'.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: String,
 }
 
 const INFO: &str = "\
@@ -52,6 +55,7 @@ Show where the repository is, how large, and where its key is
 Examples:
   {plugin} repo info
   {plugin} repo info --format json
+  {plugin} repo info --format '{{.path}} {{.stored_bytes}}'
 
 Exit status:
   0    done
@@ -243,9 +247,10 @@ pub(in crate::cli) fn run(arguments: &RepoArgs, caller: &Caller<'_>) -> Result<(
 }
 
 fn info(arguments: &InfoArgs, caller: &Caller<'_>) -> Result<()> {
+    let form = Form::of_object(&arguments.format)?;
     let repository = caller.repository()?;
     let info = repo_info::repo_info(&caller.at(&repository))?;
-    caller.print_outcome(arguments.format, || report::repository_info(&info), || report::json(&info))
+    caller.print_as_it_is(&report::repository_info(&info, &form)?)
 }
 
 fn check(arguments: &CheckArgs, caller: &Caller<'_>) -> Result<()> {

@@ -26,7 +26,8 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Clone, Debug)]
 #[command(long_about = LONG_ABOUT)]
 pub(in crate::cli) struct RestoreArgs {
-    /// The backup, by name or by the beginning of its id [default: asked for on a terminal]
+    /// The backup, by the beginning of its name or id; with --yes by its whole name [default: asked
+    /// for on a terminal]
     #[arg(value_name = "BACKUP")]
     pub backup: Option<String>,
 
@@ -213,7 +214,8 @@ fn destination(
     runtime: &dyn Runtime,
 ) -> Result<Target> {
     let backups = catalog::list(repository)?;
-    let backup = backups.find(backup)?;
+    // Who says yes beforehand does not see which backup a beginning stands for.
+    let backup = if arguments.consent.yes { backups.find_whole(backup)? } else { backups.find(backup)? };
     let said = arguments.attributes.selection(arguments.to.as_deref());
     let selection = if said.is_empty() {
         Selection { name: Some(backup.record.target.clone()), ..Selection::default() }

@@ -12,7 +12,7 @@ use clap::Args;
 #[derive(Args, Debug)]
 #[command(long_about = LONG_ABOUT)]
 pub(in crate::cli) struct VerifyArgs {
-    /// The backup, by name or by the beginning of its id (can be repeated)
+    /// The backup, by the beginning of its name or id (can be repeated)
     #[arg(value_name = "BACKUP", required = true)]
     pub backups: Vec<String>,
     #[command(flatten)]
