@@ -3,7 +3,7 @@
 use super::{
     hands::PlainHands,
     silence::Whose,
-    statement::{joined, unended},
+    statement::{bare, joined},
     stream::{Stream, damaged_in, damaged_out, new_mark, said_twice},
 };
 use crate::{
@@ -289,18 +289,18 @@ impl<'o> PlainSession<'o> {
     /// compared, and runs them once: what comes twice finds nothing to do.
     pub(super) fn run(&mut self, sql: &str) -> Result<()> {
         self.next_request();
-        let (statement, mark, request) = (unended(sql), &self.mark, self.requests);
+        let (statement, mark, request) = (bare(sql), &self.mark, self.requests);
         self.stream.forget_complaints();
         let text = format!(
             "\\r\n\\set LAST_ERROR_SQLSTATE 00000\n\\set LAST_ERROR_MESSAGE ''\n\\set request_{request} 1\n\
              {}\n\\p\n\\echo {mark}\n",
-            joined(statement)
+            joined(&statement)
         );
         self.stream.write(&text::to_bytes(&text))?;
         self.stream.flush()?;
         let there = self.stream.all_until(mark)?;
         self.stream.line()?;
-        if there.strip_suffix(b"\n") != Some(&text::to_bytes(statement)) {
+        if there.strip_suffix(b"\n") != Some(&text::to_bytes(&statement)) {
             self.stream.control.abort();
             return Err(damaged_in(&self.stream.container)
                 .caused_by("psql there has got another statement than was sent; it was not run"));

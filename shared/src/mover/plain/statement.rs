@@ -1,8 +1,24 @@
 //! Statements as psql takes them.
 
-/// Statements without what may stand before the first and behind the last.
-pub(super) fn unended(sql: &str) -> &str {
-    sql.trim_matches(|letter: char| letter.is_ascii_whitespace()).trim_end_matches(';').trim_ascii_end()
+/// Statements as psql keeps them: without what stands before the first and behind the last, without
+/// empty lines, and without comments to the end of a line, which psql up to 14 leaves out everywhere
+/// and later ones at the beginning.
+///
+/// Sources: PostgreSQL 15's release notes, psql; `MainLoop` in `src/bin/psql/mainloop.c`.
+pub(super) fn bare(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(letter) = rest.chars().next() {
+        let length = quoted_length(rest).unwrap_or(letter.len_utf8());
+        let (piece, after) = rest.split_at(length);
+        let piece = if piece.starts_with("--") { "\n" } else { piece };
+        if piece != "\n" || !out.ends_with('\n') {
+            out.push_str(piece);
+        }
+        rest = after;
+    }
+    let inner = out.trim_ascii().trim_end_matches(';').trim_ascii_end();
+    inner.to_owned()
 }
 
 /// Joins several statements into one message to the server, as the simple protocol would carry
@@ -77,7 +93,24 @@ mod tests {
 
     #[test]
     fn statements_are_joined_into_one_message() {
-        assert_eq!(joined(unended("\nBEGIN; SET LOCAL a = 1;\n")), r"BEGIN\; SET LOCAL a = 1");
+        assert_eq!(joined(&bare("\nBEGIN; SET LOCAL a = 1;\n")), r"BEGIN\; SET LOCAL a = 1");
+    }
+
+    #[test]
+    fn comments_to_the_end_of_a_line_are_left_out_but_where_they_are_none() {
+        assert_eq!(
+            bare("--\n-- Name: a; Type: TABLE\n--\n\nSELECT 1; -- one\nSELECT 2;\n"),
+            "SELECT 1; \nSELECT 2"
+        );
+        assert_eq!(
+            bare("GRANT a TO b;\n\n\n--\n-- Name: c\n--\n\nGRANT c TO d"),
+            "GRANT a TO b;\nGRANT c TO d"
+        );
+        for sql in
+            ["SELECT '--\n\n'", "DO $$ -- here\n\n BEGIN END $$", "SELECT \"--\"", "SELECT 1 /* -- */ + 1"]
+        {
+            assert_eq!(bare(sql), sql);
+        }
     }
 
     #[test]
