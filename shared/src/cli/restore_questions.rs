@@ -17,22 +17,31 @@ use crate::{
 const COPY: &str = "_copy";
 
 impl Caller<'_> {
+    /// The terminal on which a restore asks what was not said.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] where nobody can be asked.
+    pub fn whom_to_ask(&self) -> Result<&Term> {
+        self.asks().ok_or_else(|| {
+            Error::new(Kind::Usage, format!("\"{} restore\" requires 1 argument", self.brand))
+                .caused_by("which backup to restore was not said, and nobody can be asked here")
+                .hint("see which there are with `pgbackup list`")
+        })
+    }
+
     /// Asks for what is missing.
     ///
     /// # Errors
     ///
-    /// [`Kind::Usage`] where nobody can be asked, [`Kind::Cancelled`] when the user leaves.
+    /// [`Kind::Cancelled`] when the user leaves.
     pub fn complete(
         &self,
         arguments: &RestoreArgs,
+        terminal: &Term,
         repository: &Repository,
         runtime: &dyn Runtime,
     ) -> Result<RestoreArgs> {
-        let Some(terminal) = self.asks() else {
-            return Err(Error::new(Kind::Usage, format!("\"{} restore\" requires 1 argument", self.brand))
-                .caused_by("which backup to restore was not said, and nobody can be asked here")
-                .hint("see which there are with `pgbackup list`"));
-        };
         let backups = catalog::list(repository)?;
         if backups.there.is_empty() {
             backups.require_readable()?;

@@ -133,12 +133,13 @@ Exit status:
 pub(in crate::cli) fn run(arguments: &RestoreArgs, caller: &Caller<'_>) -> Result<()> {
     // What is wrong with it is said before anything is asked.
     request(arguments, String::new())?;
+    let terminal = arguments.backup.is_none().then(|| caller.whom_to_ask()).transpose()?;
     let repository = caller.repository()?;
     let runtime = caller.runtime()?;
-    let asked = arguments.backup.is_none();
-    let arguments = match &arguments.backup {
-        Some(_) => arguments.clone(),
-        None => caller.complete(arguments, &repository, runtime.as_ref())?,
+    let asked = terminal.is_some();
+    let arguments = match terminal {
+        None => arguments.clone(),
+        Some(terminal) => caller.complete(arguments, terminal, &repository, runtime.as_ref())?,
     };
     let arguments = &arguments;
     let request = request(arguments, arguments.backup.clone().unwrap_or_default())?;
