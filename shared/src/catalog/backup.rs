@@ -81,7 +81,7 @@ fn backup(snapshot: Snapshot) -> Result<Backup> {
 }
 
 impl Backups {
-    /// The backup that is meant, as [`find`] has it.
+    /// The backup of this name, or else the one whose name or id begins so.
     ///
     /// # Errors
     ///
@@ -91,7 +91,8 @@ impl Backups {
         if self.unreadable.is_empty() { find(&self.there, wanted) } else { self.find_whole(wanted) }
     }
 
-    /// The backup that is meant where nobody looks, as [`find_whole`] has it.
+    /// The backup of this name as a whole, or else the one whose id begins so: for what deletes or
+    /// overwrites where nobody looks.
     ///
     /// # Errors
     ///
